@@ -1,0 +1,258 @@
+//! Opens a database: one writer and many readers on SQLite, a pool on PostgreSQL; refuses settings that lose money on a power cut.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
+    SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+};
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::sql;
+
+/// How long a writer waits for another process's transaction, or for its turn, before it gives up.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Readers of a SQLite database, side by side.
+const SQLITE_READERS_MAX: u32 = 8;
+/// Connections to PostgreSQL.
+const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+/// PostgreSQL settings that must not be `off` (reliability.md §3.12).
+const POSTGRES_MUST_BE_ON: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub struct Books {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    address: Address,
+}
+
+#[derive(Debug, Clone)]
+enum Address {
+    Sqlite(Box<SqliteConnectOptions>),
+    Postgres(Box<PgConnectOptions>),
+}
+
+/// A database that can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The address is of neither database.
+    #[error("{0} is no database address; write sqlite://FILE or postgres://USER@HOST/DATABASE")]
+    UnknownAddress(String),
+    /// The database can't be reached or opened.
+    #[error("the database {database} can't be opened; check that it exists, is running and may be written")]
+    Open {
+        /// The file, or host and database.
+        database: String,
+        /// What the database says.
+        #[source]
+        source: DbErr,
+    },
+    /// PostgreSQL could lose what it acknowledged.
+    #[error("the PostgreSQL setting {setting} is off: a power cut could lose money that was acknowledged; set it to on")]
+    Unsafe {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// PostgreSQL is a standby.
+    #[error("the PostgreSQL server is a replica, which takes no writes; give the address of the primary")]
+    Replica,
+    /// A step of opening failed.
+    #[error("the database can't be prepared")]
+    Prepare(#[from] DbErr),
+}
+
+impl Books {
+    /// Opens `sqlite://FILE` (made when missing) or `postgres://…`. The schema is the caller's business: run the migrations on
+    /// [`Books::write`] before anything else.
+    ///
+    /// # Errors
+    /// [`ConnectionError`].
+    ///
+    /// # Source
+    /// reliability.md §3.12.
+    pub async fn open(url: &str) -> Result<Self, ConnectionError> {
+        if url.starts_with("sqlite:") {
+            Self::open_sqlite(url).await
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::open_postgres(url).await
+        } else {
+            Err(ConnectionError::UnknownAddress(without_secret(url)))
+        }
+    }
+
+    /// The connection for statements that change something; on SQLite there is one, so never use it inside a transaction of it.
+    #[must_use]
+    pub fn write(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Connections for reading; on SQLite they refuse writes.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.write.get_database_backend()
+    }
+
+    /// Begins a transaction that writes: SQLite takes its write lock at once, so that no later statement fails for want of it;
+    /// PostgreSQL reads what is committed when each statement begins.
+    ///
+    /// # Errors
+    /// What the database says; on SQLite also that the wait for the lock was too long.
+    pub async fn begin_write(&self) -> Result<DatabaseTransaction, DbErr> {
+        begin_write(&self.write).await
+    }
+
+    /// Begins a transaction that reads one snapshot.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn begin_read(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = match self.backend() {
+            DbBackend::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..TransactionOptions::default()
+            },
+            _ => TransactionOptions::default(),
+        };
+        self.read.begin_with_options(options).await
+    }
+
+    /// A connection of the caller's own, for temporary tables that outlive a transaction. Close it when done.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn private(&self) -> Result<DatabaseConnection, DbErr> {
+        match &self.address {
+            Address::Sqlite(options) => {
+                let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).acquire_timeout(WAIT_MAX);
+                let options = options.as_ref().clone().pragma("temp.cache_size", "-65536");
+                pool.connect_with(options).await.map(SqlxSqliteConnector::from_sqlx_sqlite_pool).map_err(connect_error)
+            }
+            Address::Postgres(options) => {
+                let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).acquire_timeout(WAIT_MAX);
+                pool.connect_with(options.as_ref().clone()).await.map(SqlxPostgresConnector::from_sqlx_postgres_pool).map_err(connect_error)
+            }
+        }
+    }
+
+    async fn open_sqlite(url: &str) -> Result<Self, ConnectionError> {
+        let options = SqliteConnectOptions::from_str(url).map_err(|_| ConnectionError::UnknownAddress(url.into()))?;
+        let database = options.get_filename().display().to_string();
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(WAIT_MAX)
+            .pragma("cache_size", "-65536")
+            .pragma("journal_size_limit", "67108864")
+            .disable_statement_logging();
+        let failed = |source: sqlx::Error| ConnectionError::Open { database: database.clone(), source: connect_error(source) };
+        let one = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
+        let write = one.acquire_timeout(WAIT_MAX).connect_with(options.clone()).await.map_err(failed)?;
+        let many = SqlitePoolOptions::new().max_connections(SQLITE_READERS_MAX).max_lifetime(None);
+        let read = many.acquire_timeout(WAIT_MAX).connect_lazy_with(options.clone().create_if_missing(false).pragma("query_only", "ON"));
+        Ok(Self {
+            write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
+            read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
+            address: Address::Sqlite(Box::new(options.create_if_missing(false))),
+        })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, ConnectionError> {
+        let options = PgConnectOptions::from_str(url).map_err(|_| ConnectionError::UnknownAddress(without_secret(url)))?;
+        let options = options.application_name("tributary").disable_statement_logging();
+        let database = format!("{} on {}:{}", options.get_database().unwrap_or("(default)"), options.get_host(), options.get_port());
+        let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS_MAX).acquire_timeout(WAIT_MAX);
+        let pool =
+            pool.connect_with(options.clone()).await.map_err(|source| ConnectionError::Open { database, source: connect_error(source) })?;
+        let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+        refuse_unsafe(&connection).await?;
+        Ok(Self { write: connection.clone(), read: connection, address: Address::Postgres(Box::new(options)) })
+    }
+}
+
+/// Begins a transaction that writes, on any connection (see [`Books::begin_write`]).
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn begin_write(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = match connection.get_database_backend() {
+        DbBackend::Postgres => {
+            TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..TransactionOptions::default() }
+        }
+        _ => TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() },
+    };
+    connection.begin_with_options(options).await
+}
+
+async fn refuse_unsafe(connection: &DatabaseConnection) -> Result<(), ConnectionError> {
+    for setting in POSTGRES_MUST_BE_ON {
+        let row = sql::row(connection, &format!("SELECT current_setting('{setting}')"), []).await?;
+        let value: String = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        if value == "off" {
+            return Err(ConnectionError::Unsafe { setting });
+        }
+    }
+    let row = sql::row(connection, "SELECT pg_is_in_recovery()", []).await?;
+    let replica: bool = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+    if replica { Err(ConnectionError::Replica) } else { Ok(()) }
+}
+
+fn connect_error(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into()))
+}
+
+/// The scheme and what follows the credentials: an address in an error must not carry a password.
+fn without_secret(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, place)| place)),
+        None => Path::new(url).display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sqlite_is_opened_safely() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/new.db", directory.path().display());
+        let books = Books::open(&url).await.unwrap();
+        for (pragma, value) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")] {
+            let row = sql::row(books.write(), &format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}"), []).await.unwrap().unwrap();
+            assert_eq!(row.try_get_by_index::<String>(0).unwrap(), value, "{pragma}");
+        }
+        assert!(sql::execute(books.read(), "CREATE TABLE t (a TEXT)", []).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_write_transaction_holds_the_lock_from_its_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let books = Books::open(&format!("sqlite://{}/lock.db", directory.path().display())).await.unwrap();
+        let other = books.private().await.unwrap();
+        sql::execute(&other, "PRAGMA busy_timeout = 0", []).await.unwrap();
+        let transaction = books.begin_write().await.unwrap();
+        assert!(begin_write(&other).await.is_err(), "a second writer must wait though the first has written nothing yet");
+        transaction.rollback().await.unwrap();
+        begin_write(&other).await.unwrap().rollback().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn other_addresses_are_refused_without_their_password() {
+        let error = Books::open("mysql://u:secret@host/db").await.unwrap_err().to_string();
+        assert!(error.contains("mysql://host/db") && !error.contains("secret"), "{error}");
+    }
+}

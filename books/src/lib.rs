@@ -1,0 +1,13 @@
+//! What is done to the database: record facts, load them, settle, post, verify.
+
+pub mod connection;
+pub mod gate;
+pub mod ledger;
+pub mod load;
+pub mod programs;
+pub mod record;
+pub mod review;
+pub mod settlement;
+pub mod sql;
+pub mod statements;
+pub mod wallet;

@@ -1,0 +1,372 @@
+//! Loads paid invoices with their items, deals, customers and credits, a scope at a time: a few set-wise queries, not one an invoice.
+
+use std::collections::{HashMap, HashSet};
+
+use program::calendar::Date;
+use program::credit::{Credit, Place, RecordedCredit, resolve};
+use program::invoice::{Deal, Item, PaidInvoice};
+use program::line::Text;
+use program::member::PartnerNo;
+use program::programme::Window;
+use sea_orm::{DatabaseTransaction, DbBackend, Value};
+
+use super::Knowledge;
+use super::row::{LoadError, Row, rows};
+
+/// Which invoices: a condition over `invoices i`, with its values.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    condition: String,
+    values: Vec<Value>,
+}
+
+impl Scope {
+    /// Paid from one instant (inclusive) to another (exclusive), microseconds.
+    #[must_use]
+    pub fn paid_between(from: i64, before: i64) -> Self {
+        Self { condition: "i.paid_at >= ? AND i.paid_at < ?".into(), values: vec![from.into(), before.into()] }
+    }
+
+    /// By id.
+    #[must_use]
+    pub fn ids(backend: DbBackend, ids: &[Text]) -> Self {
+        Self { condition: format!("i.id {}", in_list(backend)), values: vec![json_list(ids)] }
+    }
+}
+
+/// `IN (…)` over a JSON list given as one value.
+#[must_use]
+pub fn in_list(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "IN (SELECT jsonb_array_elements_text(CAST(? AS jsonb)))",
+        _ => "IN (SELECT value FROM json_each(?))",
+    }
+}
+
+/// The value of an [`in_list`].
+#[must_use]
+pub fn json_list<T: AsRef<str>>(ids: &[T]) -> Value {
+    let list: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+    serde_json::Value::from(list).to_string().into()
+}
+
+/// A customer as far as credits and tiers look at it.
+#[derive(Debug, Clone, Default)]
+pub struct Customer {
+    referred_by: Option<PartnerNo>,
+    /// When it was activated.
+    pub activated_on: Option<Date>,
+    /// When it churned.
+    pub churned_on: Option<Date>,
+}
+
+/// What stands beside an invoice but is not rated.
+#[derive(Debug, Clone)]
+struct Sources {
+    partner: Option<PartnerNo>,
+    deal: Option<usize>,
+    product: Text,
+}
+
+/// Paid invoices and all that their credits are found by.
+#[derive(Debug, Default)]
+pub struct InvoiceSet {
+    /// The invoices, in order of (`paid_at`, id).
+    pub invoices: Vec<PaidInvoice>,
+    /// The deals that their items are under.
+    pub deals: Vec<Deal>,
+    sources: Vec<Sources>,
+    deal_partners: Vec<Option<PartnerNo>>,
+    customers: HashMap<Text, Customer>,
+    by_invoice: HashMap<Text, Vec<(Option<Text>, RecordedCredit)>>,
+    by_deal: HashMap<Text, Vec<RecordedCredit>>,
+    by_customer: HashMap<Text, Vec<RecordedCredit>>,
+    /// Credits fixed when an invoice was booked: by invoice, then item.
+    booked: HashMap<Text, HashMap<Text, Vec<Credit>>>,
+}
+
+impl InvoiceSet {
+    /// Loads the paid invoices of a scope as they were known.
+    ///
+    /// # Errors
+    /// The database failed or holds what can't be read.
+    pub async fn load(tx: &DatabaseTransaction, knowledge: &Knowledge, scope: &Scope) -> Result<Self, LoadError> {
+        let loader = Loader { tx, knowledge, scope };
+        let mut set = Self::default();
+        loader.deals(&mut set).await?;
+        loader.invoices(&mut set).await?;
+        loader.items(&mut set).await?;
+        loader.customers(&mut set).await?;
+        loader.credits(&mut set).await?;
+        loader.booked(&mut set).await?;
+        Ok(set)
+    }
+
+    /// Whether an invoice was booked in this programme before.
+    #[must_use]
+    pub fn is_booked(&self, invoice: &str) -> bool {
+        self.booked.contains_key(invoice)
+    }
+
+    /// The customer of an invoice.
+    #[must_use]
+    pub fn customer(&self, invoice: &PaidInvoice) -> Customer {
+        self.customers.get(&invoice.customer).cloned().unwrap_or_default()
+    }
+
+    /// The deal of an item.
+    #[must_use]
+    pub fn deal(&self, item: &Item) -> Option<&Deal> {
+        item.deal.map(|deal| &self.deals[deal])
+    }
+
+    /// The place of an invoice in the set.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<usize> {
+        self.invoices.iter().position(|invoice| &*invoice.id == id)
+    }
+
+    /// The credits of this programme on an item: fixed when it was booked, else as they resolve now (domain.md §3.2, §2.6).
+    #[must_use]
+    pub fn credits(&self, knowledge: &Knowledge, invoice: usize, item: &Item, sourced: &Text) -> Vec<Credit> {
+        let id = &self.invoices[invoice].id;
+        if let Some(items) = self.booked.get(id) {
+            return items.get(item.key()).cloned().unwrap_or_default();
+        }
+        self.resolve(knowledge, invoice, item, sourced)
+    }
+
+    /// The credits of this programme on an item as they resolve now.
+    #[must_use]
+    pub fn resolve(&self, knowledge: &Knowledge, invoice: usize, item: &Item, sourced: &Text) -> Vec<Credit> {
+        let paid = &self.invoices[invoice];
+        let column = |partner: Option<PartnerNo>| partner.map(|partner| (partner, knowledge.at_home[partner]));
+        let (mut of_item, mut of_invoice) = (Vec::new(), Vec::new());
+        for (named, credit) in self.by_invoice.get(&paid.id).map_or(&[][..], Vec::as_slice) {
+            match named {
+                Some(named) if Some(named) == item.id.as_ref() => of_item.push(credit.clone()),
+                Some(_) => {}
+                None => of_invoice.push(credit.clone()),
+            }
+        }
+        let deal = item.deal.map(|deal| (&self.deals[deal].id, self.deal_partners[deal]));
+        let places = [
+            Place { credits: &of_item, column: None },
+            Place { credits: &of_invoice, column: column(self.sources[invoice].partner) },
+            deal.map_or(Place::default(), |(id, partner)| Place { credits: self.by_deal.get(id).map_or(&[], Vec::as_slice), column: column(partner) }),
+            Place {
+                credits: self.by_customer.get(&paid.customer).map_or(&[], Vec::as_slice),
+                column: column(self.customers.get(&paid.customer).and_then(|customer| customer.referred_by)),
+            },
+        ];
+        resolve(&places, paid.paid_on, sourced)
+    }
+}
+
+struct Loader<'a> {
+    tx: &'a DatabaseTransaction,
+    knowledge: &'a Knowledge,
+    scope: &'a Scope,
+}
+
+/// The deals that items of a scope are under, by their own or their invoice's deal.
+const OF_DEALS: &str = "(SELECT i.deal FROM invoices i WHERE {scope} AND i.deal IS NOT NULL \
+     UNION SELECT t.deal FROM invoice_items t JOIN invoices i ON i.id = t.invoice WHERE {scope} AND t.deal IS NOT NULL)";
+
+impl Loader<'_> {
+    /// Runs a query with `{scope}` standing for the scope's condition, `times` times, and the cut-off last.
+    async fn query(&self, text: &str, times: usize) -> Result<Vec<Row>, LoadError> {
+        let text = text.replace("{scope}", &self.scope.condition);
+        let mut values: Vec<Value> = Vec::new();
+        for _ in 0..times {
+            values.extend(self.scope.values.iter().cloned());
+        }
+        values.push(self.knowledge.cutoff.into());
+        rows(self.tx, &text, values).await
+    }
+
+    fn partner(&self, id: Option<String>) -> Result<Option<PartnerNo>, LoadError> {
+        id.map(|id| self.knowledge.directory.find(&id).ok_or(LoadError::Corrupt { value: id, what: "a recorded partner" })).transpose()
+    }
+
+    /// Whether a column was still empty at the cut-off, given the row's last fill.
+    fn empty(&self, filled: i64, kind: &str, id: &str, field: &str) -> bool {
+        filled > self.knowledge.cutoff && self.knowledge.later.was_empty(kind, id, field)
+    }
+
+    async fn deals(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
+        let query = format!(
+            "SELECT d.id, d.customer, d.partner, d.contract_value_minor, d.currency, d.signed_on, d.new_logo, d.registered, d.motion, d.filled \
+             FROM deals d WHERE d.id IN {OF_DEALS} AND d.seq <= ? ORDER BY d.id"
+        );
+        for row in self.query(&query, 2).await? {
+            let id = row.text(0)?;
+            let filled = row.int(9)?;
+            let motion = if self.empty(filled, "deals", &id, "motion") { None } else { row.text_or_null(8)? };
+            let partner = if self.empty(filled, "deals", &id, "partner") { None } else { self.partner(row.string_or_null(2)?)? };
+            set.deal_partners.push(partner);
+            set.deals.push(Deal {
+                id,
+                customer: row.text(1)?,
+                contract_value_minor: row.int(3)?,
+                currency: row.currency(4)?,
+                signed_on: row.date(5)?,
+                new_logo: row.int(6)? != 0,
+                registered: row.int(7)? != 0,
+                motion: motion.unwrap_or_else(|| "".into()),
+            });
+        }
+        Ok(())
+    }
+
+    async fn invoices(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
+        let query = "SELECT i.id, i.customer, i.deal, i.partner, i.currency, i.subtotal_minor, i.processing_cost_minor, i.paid_at, i.product, \
+                     i.payment_method, i.filled FROM invoices i WHERE {scope} AND i.paid_at IS NOT NULL AND i.seq <= ? ORDER BY i.paid_at, i.id";
+        let zone = self.knowledge.versions.constant().timezone;
+        let deals: HashMap<Text, usize> = set.deals.iter().enumerate().map(|(place, deal)| (deal.id.clone(), place)).collect();
+        let mut names: HashSet<Text> = HashSet::new();
+        for row in self.query(query, 1).await? {
+            let id = row.text(0)?;
+            let filled = row.int(10)?;
+            let empty = |field: &str| self.empty(filled, "invoices", &id, field);
+            if empty("paid_at") {
+                continue;
+            }
+            let mut name = |field: &str, text: Option<Text>| {
+                let text = text.filter(|_| !empty(field)).unwrap_or_else(|| "".into());
+                if let Some(known) = names.get(&text) {
+                    return known.clone();
+                }
+                names.insert(text.clone());
+                text
+            };
+            let product = name("product", row.text_or_null(8)?);
+            let payment_method = name("payment_method", row.text_or_null(9)?);
+            let cost = if empty("processing_cost_minor") { None } else { row.int_or_null(6)? };
+            let deal = if empty("deal") { None } else { row.string_or_null(2)? };
+            let deal = deal.and_then(|deal| deals.get(deal.as_str()).copied());
+            let partner = if empty("partner") { None } else { self.partner(row.string_or_null(3)?)? };
+            let (subtotal_minor, paid_at) = (row.int(5)?, row.instant(7)?);
+            set.sources.push(Sources { partner, deal, product: product.clone() });
+            set.invoices.push(PaidInvoice {
+                id,
+                customer: row.text(1)?,
+                currency: row.currency(4)?,
+                subtotal_minor,
+                paid_at,
+                paid_on: paid_at.date_in(zone),
+                payment_method,
+                processing_cost_minor: cost.unwrap_or(0),
+                items: vec![Item { id: None, amount_minor: subtotal_minor, product, deal }],
+            });
+        }
+        Ok(())
+    }
+
+    async fn items(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
+        let query = "SELECT t.invoice, t.item, t.amount_minor, t.product, t.deal, t.filled FROM invoice_items t JOIN invoices i ON i.id = t.invoice \
+                     WHERE {scope} AND t.seq <= ? ORDER BY t.invoice, t.item";
+        let found = self.query(query, 1).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let places: HashMap<Text, usize> = set.invoices.iter().enumerate().map(|(place, invoice)| (invoice.id.clone(), place)).collect();
+        let deals: HashMap<Text, usize> = set.deals.iter().enumerate().map(|(place, deal)| (deal.id.clone(), place)).collect();
+        for row in found {
+            let invoice_id = row.string(0)?;
+            let Some(&place) = places.get(invoice_id.as_str()) else { continue };
+            let id = row.text(1)?;
+            let filled = row.int(5)?;
+            let key = format!("{invoice_id}/{id}");
+            let empty = |field: &str| self.empty(filled, "invoice_items", &key, field);
+            let product = if empty("product") { None } else { row.text_or_null(3)? };
+            let deal = if empty("deal") { None } else { row.string_or_null(4)? };
+            let deal = deal.and_then(|deal| deals.get(deal.as_str()).copied()).or(set.sources[place].deal);
+            let invoice = &mut set.invoices[place];
+            let product = product.unwrap_or_else(|| set.sources[place].product.clone());
+            let item = Item { id: Some(id), amount_minor: row.int(2)?, product, deal };
+            if invoice.items[0].id.is_none() {
+                invoice.items.clear();
+            }
+            invoice.items.push(item);
+        }
+        Ok(())
+    }
+
+    async fn customers(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
+        let query = "SELECT c.id, c.referred_by, c.activated_on, c.churned_on, c.filled FROM customers c \
+                     WHERE c.id IN (SELECT i.customer FROM invoices i WHERE {scope}) AND c.seq <= ?";
+        for row in self.query(query, 1).await? {
+            let id = row.text(0)?;
+            let filled = row.int(4)?;
+            let empty = |field: &str| self.empty(filled, "customers", &id, field);
+            let customer = Customer {
+                referred_by: if empty("referred_by") { None } else { self.partner(row.string_or_null(1)?)? },
+                activated_on: if empty("activated_on") { None } else { row.date_or_null(2)? },
+                churned_on: if empty("churned_on") { None } else { row.date_or_null(3)? },
+            };
+            set.customers.insert(id, customer);
+        }
+        Ok(())
+    }
+
+    async fn credits(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
+        let columns = "k.id, k.partner, k.role, k.share, k.program, k.from_on, k.through_on, k.filled, k.invoice, k.item, k.deal, k.customer";
+        let query = format!("SELECT {columns} FROM credits k WHERE k.invoice IN (SELECT i.id FROM invoices i WHERE {{scope}}) AND k.seq <= ? ORDER BY k.id");
+        for row in self.query(&query, 1).await? {
+            let credit = self.credit(&row)?;
+            set.by_invoice.entry(row.text(8)?).or_default().push((row.text_or_null(9)?, credit));
+        }
+        let query = format!("SELECT {columns} FROM credits k WHERE k.deal IN {OF_DEALS} AND k.seq <= ? ORDER BY k.id");
+        for row in self.query(&query, 2).await? {
+            let credit = self.credit(&row)?;
+            set.by_deal.entry(row.text(10)?).or_default().push(credit);
+        }
+        let query =
+            format!("SELECT {columns} FROM credits k WHERE k.customer IN (SELECT i.customer FROM invoices i WHERE {{scope}}) AND k.seq <= ? ORDER BY k.id");
+        for row in self.query(&query, 1).await? {
+            let credit = self.credit(&row)?;
+            set.by_customer.entry(row.text(11)?).or_default().push(credit);
+        }
+        Ok(())
+    }
+
+    fn credit(&self, row: &Row) -> Result<RecordedCredit, LoadError> {
+        let id = row.text(0)?;
+        let partner = self.partner(Some(row.string(1)?))?.unwrap_or_default();
+        let here = match row.string_or_null(4)? {
+            Some(program) => program == *self.knowledge.program,
+            None => self.knowledge.at_home[partner],
+        };
+        let filled = row.int(7)?;
+        let empty = |field: &str| self.empty(filled, "credits", &id, field);
+        let window = Window {
+            from: if empty("from_on") { None } else { row.date_or_null(5)? },
+            through: if empty("through_on") { None } else { row.date_or_null(6)? },
+        };
+        Ok(RecordedCredit { id: id.clone(), partner, role: row.text(2)?, share: row.rate(3)?, here, window })
+    }
+
+    async fn booked(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
+        let condition = &self.scope.condition;
+        let mut values: Vec<Value> = vec![(&*self.knowledge.program).into()];
+        values.extend(self.scope.values.iter().cloned());
+        let query = format!("SELECT b.invoice FROM bookings b JOIN invoices i ON i.id = b.invoice WHERE b.program = ? AND {condition}");
+        for row in rows(self.tx, &query, values.clone()).await? {
+            set.booked.insert(row.text(0)?, HashMap::new());
+        }
+        if set.booked.is_empty() {
+            return Ok(());
+        }
+        let query = format!(
+            "SELECT b.invoice, b.item, b.partner, b.role, b.share, b.credit FROM booked_credits b JOIN invoices i ON i.id = b.invoice \
+             WHERE b.program = ? AND {condition} ORDER BY b.invoice, b.item, b.partner, b.role"
+        );
+        for row in rows(self.tx, &query, values).await? {
+            let partner = self.partner(Some(row.string(2)?))?.unwrap_or_default();
+            let credit = Credit { id: row.text_or_empty(5)?, partner, role: row.text(3)?, share: row.rate(4)? };
+            set.booked.entry(row.text(0)?).or_default().entry(row.text(1)?).or_default().push(credit);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! Reads columns of a row into the program's types, naming what can't be read.
+
+use program::calendar::{Date, Instant, Period, parse_date};
+use program::line::Text;
+use program::money::{Currency, Rate};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+
+use crate::sql;
+
+/// A database that fails, or that holds what the product never wrote.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    /// A stored value can't be read.
+    #[error("the database holds {value:?} where {what} is expected; it was changed by something else than tributary")]
+    Corrupt {
+        /// The value.
+        value: String,
+        /// What is expected.
+        what: &'static str,
+    },
+    /// The programme is not recorded.
+    #[error("programme {0} is not recorded; record a version with `program apply FILE`")]
+    NoProgram(String),
+    /// A stored programme file no longer loads.
+    #[error("version {number} of programme {program} can't be read: {reason}")]
+    Version {
+        /// The programme.
+        program: String,
+        /// The version.
+        number: i64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A row, read column by column.
+#[derive(Debug)]
+pub struct Row(QueryResult);
+
+impl Row {
+    /// A number.
+    ///
+    /// # Errors
+    /// The column is no number.
+    pub fn int(&self, column: usize) -> Result<i64, LoadError> {
+        Ok(self.0.try_get_by_index(column)?)
+    }
+
+    /// A number or nothing.
+    ///
+    /// # Errors
+    /// The column is no number.
+    pub fn int_or_null(&self, column: usize) -> Result<Option<i64>, LoadError> {
+        Ok(self.0.try_get_by_index(column)?)
+    }
+
+    /// Text.
+    ///
+    /// # Errors
+    /// The column is no text.
+    pub fn string(&self, column: usize) -> Result<String, LoadError> {
+        Ok(self.0.try_get_by_index(column)?)
+    }
+
+    /// Text or nothing.
+    ///
+    /// # Errors
+    /// The column is no text.
+    pub fn string_or_null(&self, column: usize) -> Result<Option<String>, LoadError> {
+        Ok(self.0.try_get_by_index(column)?)
+    }
+
+    /// Shared text.
+    ///
+    /// # Errors
+    /// The column is no text.
+    pub fn text(&self, column: usize) -> Result<Text, LoadError> {
+        Ok(self.string(column)?.into())
+    }
+
+    /// Shared text or nothing.
+    ///
+    /// # Errors
+    /// The column is no text.
+    pub fn text_or_null(&self, column: usize) -> Result<Option<Text>, LoadError> {
+        Ok(self.string_or_null(column)?.map(Into::into))
+    }
+
+    /// Shared text; "" stands for absent.
+    ///
+    /// # Errors
+    /// The column is no text.
+    pub fn text_or_empty(&self, column: usize) -> Result<Option<Text>, LoadError> {
+        Ok(Some(self.string(column)?).filter(|text| !text.is_empty()).map(Into::into))
+    }
+
+    /// A date.
+    ///
+    /// # Errors
+    /// The column is no date.
+    pub fn date(&self, column: usize) -> Result<Date, LoadError> {
+        let text = self.string(column)?;
+        parse_date(&text).map_err(|_| LoadError::Corrupt { value: text, what: "a date" })
+    }
+
+    /// A date or nothing.
+    ///
+    /// # Errors
+    /// The column is no date.
+    pub fn date_or_null(&self, column: usize) -> Result<Option<Date>, LoadError> {
+        self.string_or_null(column)?
+            .map(|text| parse_date(&text).map_err(|_| LoadError::Corrupt { value: text, what: "a date" }))
+            .transpose()
+    }
+
+    /// A period.
+    ///
+    /// # Errors
+    /// The column is no period.
+    pub fn period(&self, column: usize) -> Result<Period, LoadError> {
+        let text = self.string(column)?;
+        text.parse().map_err(|_| LoadError::Corrupt { value: text, what: "a period" })
+    }
+
+    /// A period or nothing.
+    ///
+    /// # Errors
+    /// The column is no period.
+    pub fn period_or_null(&self, column: usize) -> Result<Option<Period>, LoadError> {
+        self.string_or_null(column)?.map(|text| text.parse().map_err(|_| LoadError::Corrupt { value: text, what: "a period" })).transpose()
+    }
+
+    /// An instant.
+    ///
+    /// # Errors
+    /// The column is no number.
+    pub fn instant(&self, column: usize) -> Result<Instant, LoadError> {
+        Ok(Instant(self.int(column)?))
+    }
+
+    /// A currency.
+    ///
+    /// # Errors
+    /// The column is no currency.
+    pub fn currency(&self, column: usize) -> Result<Currency, LoadError> {
+        let text = self.string(column)?;
+        text.parse().map_err(|_| LoadError::Corrupt { value: text, what: "a currency" })
+    }
+
+    /// A rate or share.
+    ///
+    /// # Errors
+    /// The column is no rate.
+    pub fn rate(&self, column: usize) -> Result<Rate, LoadError> {
+        let text = self.string(column)?;
+        text.parse().map_err(|_| LoadError::Corrupt { value: text, what: "a rate" })
+    }
+
+    /// A rate or nothing.
+    ///
+    /// # Errors
+    /// The column is no rate.
+    pub fn rate_or_null(&self, column: usize) -> Result<Option<Rate>, LoadError> {
+        self.string_or_null(column)?.map(|text| text.parse().map_err(|_| LoadError::Corrupt { value: text, what: "a rate" })).transpose()
+    }
+}
+
+/// All rows of a query with `?` placeholders.
+///
+/// # Errors
+/// The database failed.
+pub async fn rows(tx: &DatabaseTransaction, text: &str, values: Vec<Value>) -> Result<Vec<Row>, LoadError> {
+    let statement = sql::statement(tx.get_database_backend(), text, values);
+    Ok(tx.query_all_raw(statement).await?.into_iter().map(Row).collect())
+}
+
+/// The first row of a query with `?` placeholders.
+///
+/// # Errors
+/// The database failed.
+pub async fn first_row(tx: &DatabaseTransaction, text: &str, values: Vec<Value>) -> Result<Option<Row>, LoadError> {
+    let statement = sql::statement(tx.get_database_backend(), text, values);
+    Ok(tx.query_one_raw(statement).await?.map(Row))
+}
+
+/// Runs a statement with `?` placeholders; the number of rows that it changed.
+///
+/// # Errors
+/// The database failed.
+pub async fn execute(tx: &DatabaseTransaction, text: &str, values: Vec<Value>) -> Result<u64, LoadError> {
+    let statement = sql::statement(tx.get_database_backend(), text, values);
+    Ok(tx.execute_raw(statement).await?.rows_affected())
+}

@@ -1,0 +1,103 @@
+//! What is wrong with a file of facts, each thing at its place.
+
+use std::fmt;
+
+use sea_orm::DbErr;
+
+/// How many errors of a file are kept; the rest is counted.
+pub const ERRORS_MAX: usize = 1000;
+
+/// One thing that is wrong with a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImportError {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// The column, where one is to blame.
+    pub column: Option<String>,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+/// What is wrong with a file: the first [`ERRORS_MAX`] errors in order of line, and how many there are.
+#[derive(Debug, Clone)]
+pub struct ImportErrors {
+    /// What errors call the file.
+    pub file: String,
+    /// The errors that are kept.
+    pub errors: Vec<ImportError>,
+    /// How many were found.
+    pub total: u64,
+}
+
+impl fmt::Display for ImportErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in &self.errors {
+            match &error.column {
+                Some(column) => writeln!(f, "{}:{}: column {column}: {}", self.file, error.line, error.reason)?,
+                None => writeln!(f, "{}:{}: {}", self.file, error.line, error.reason)?,
+            }
+        }
+        let shown = u64::try_from(self.errors.len()).unwrap_or(u64::MAX);
+        if self.total > shown {
+            writeln!(f, "{}: {} more errors", self.file, self.total - shown)?;
+        }
+        write!(f, "nothing was recorded")
+    }
+}
+
+impl std::error::Error for ImportErrors {}
+
+/// Facts that could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file is wrong; nothing was changed.
+    #[error(transparent)]
+    Input(#[from] ImportErrors),
+    /// The file can't be read.
+    #[error("the file can't be read to its end; nothing was recorded")]
+    Read(#[source] std::io::Error),
+    /// The database failed.
+    #[error("the database failed; nothing was recorded")]
+    Database(#[from] DbErr),
+    /// The database holds what the product never wrote.
+    #[error("the database holds {0}; it was changed by something else than tributary")]
+    Corrupt(String),
+    /// Reading the file stopped without a word.
+    #[error("the reader of the file stopped; nothing was recorded")]
+    Stopped,
+}
+
+/// Collects errors, at most [`ERRORS_MAX`].
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    errors: Vec<ImportError>,
+    total: u64,
+}
+
+impl Findings {
+    pub(crate) fn add(&mut self, line: u64, column: impl Into<Option<&'static str>>, reason: impl Into<String>) {
+        self.push(ImportError { line, column: column.into().map(str::to_owned), reason: reason.into() });
+    }
+
+    pub(crate) fn push(&mut self, error: ImportError) {
+        self.total += 1;
+        if self.errors.len() < ERRORS_MAX {
+            self.errors.push(error);
+        }
+    }
+
+    /// Counts errors that are not kept.
+    pub(crate) fn count_more(&mut self, more: u64) {
+        self.total += more;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    pub(crate) fn into_errors(self, file: &str) -> ImportErrors {
+        let mut errors = self.errors;
+        errors.sort();
+        ImportErrors { file: file.to_owned(), errors, total: self.total }
+    }
+}

@@ -1,0 +1,1 @@
+//! Records facts under their external ids.

@@ -1,0 +1,144 @@
+//! The temporary table in which rows are checked before they touch the books.
+
+use program::money::Currency;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, TryGetable};
+
+use super::error::{Findings, RecordError};
+use super::rows::Staged;
+use super::shape::{FINEST_EXPONENT, Shape};
+use super::table::{Kind, Table};
+use crate::sql;
+
+/// Rows of one kind, staged.
+///
+/// Beside the kind's fields a staged row has `n` (its number), `line`, `bad` (1: wrong), `known0`, `known1` (1: the kind's first or
+/// second table has it), `filled` and `renamed` (1: it fills something, or changes a label).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage {
+    pub(crate) kind: &'static Kind,
+    pub(crate) name: &'static str,
+}
+
+/// Rows that the recording brought or filled, of staged rows `s`.
+pub(crate) const AFFECTED: &str = "s.bad = 0 AND (s.known0 = 0 OR s.filled = 1)";
+
+/// A staged field, or a literal in quotes, as an expression over staged rows `alias`.
+pub(crate) fn staged(alias: &str, field: &str) -> String {
+    if field.starts_with('\'') { field.to_owned() } else { format!("{alias}.{field}") }
+}
+
+impl Stage {
+    /// Makes the table.
+    pub(crate) async fn create<C: ConnectionTrait>(&self, db: &C) -> Result<(), DbErr> {
+        let (text, int) = match db.get_database_backend() {
+            DbBackend::Postgres => ("TEXT COLLATE \"C\"", "BIGINT"),
+            _ => ("TEXT", "INTEGER"),
+        };
+        let fields: Vec<String> =
+            self.kind.columns.iter().map(|column| format!("{} {}", column.field, if column.shape.is_int() { int } else { text })).collect();
+        let invoice_currency = if self.amounts_of_invoices().is_some() { format!("currency {text}, ") } else { String::new() };
+        let marks = ["known0", "known1", "filled", "renamed"].map(|mark| format!("{mark} {int} NOT NULL DEFAULT 0")).join(", ");
+        let table = format!(
+            "CREATE TEMPORARY TABLE {} (n {int} PRIMARY KEY, line {int} NOT NULL, bad {int} NOT NULL, {}, {invoice_currency}{marks})",
+            self.name,
+            fields.join(", ")
+        );
+        db.execute_unprepared(&table).await?;
+        Ok(())
+    }
+
+    /// Adds rows.
+    pub(crate) async fn insert<C: ConnectionTrait>(&self, db: &C, rows: Staged) -> Result<(), DbErr> {
+        if rows.rows == 0 {
+            return Ok(());
+        }
+        let fields: Vec<&str> = ["n", "line", "bad"].into_iter().chain(self.kind.columns.iter().map(|column| column.field)).collect();
+        let text = format!("INSERT INTO {} ({}) VALUES {}", self.name, fields.join(", "), sql::places(rows.rows, fields.len()));
+        sql::execute(db, &text, rows.values).await?;
+        Ok(())
+    }
+
+    /// Makes it ready for checks: the home programme where none is given, and an index of what identifies a row.
+    pub(crate) async fn complete<C: ConnectionTrait>(&self, db: &C) -> Result<(), DbErr> {
+        let name = self.name;
+        if let Some(partner) = self.kind.program_of {
+            let home = format!("UPDATE {name} AS s SET program = (SELECT p.program FROM partners p WHERE p.id = s.{partner}) WHERE s.program IS NULL");
+            sql::execute(db, &home, []).await?;
+        }
+        let index = format!("CREATE INDEX {name}_identity ON {name} ({})", self.kind.identity.join(", "));
+        db.execute_unprepared(&index).await?;
+        if db.get_database_backend() == DbBackend::Postgres {
+            db.execute_unprepared(&format!("ANALYZE {name}")).await?;
+        }
+        Ok(())
+    }
+
+    /// Turns amounts in the currency of their invoice into its minor units. `invoices` are staged in the same file, if any.
+    pub(crate) async fn settle_amounts<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        invoices: Option<&Stage>,
+        findings: &mut Findings,
+    ) -> Result<(), RecordError> {
+        if self.amounts_of_invoices().is_none() {
+            return Ok(());
+        }
+        let name = self.name;
+        let recorded = "(SELECT i.currency FROM invoices i WHERE i.id = s.invoice)";
+        let currency = match invoices {
+            Some(invoices) => format!("COALESCE({recorded}, (SELECT MIN(i.currency) FROM {} i WHERE i.id = s.invoice))", invoices.name),
+            None => recorded.to_owned(),
+        };
+        sql::execute(db, &format!("UPDATE {name} AS s SET currency = {currency}"), []).await?;
+        for row in sql::rows(db, &format!("SELECT DISTINCT currency FROM {name} WHERE currency IS NOT NULL"), []).await? {
+            let code: String = row.try_get_by_index(0)?;
+            let currency: Currency = code.parse().map_err(|_| RecordError::Corrupt(format!("currency {code:?}")))?;
+            self.settle_currency(db, currency, findings).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_currency<C: ConnectionTrait>(&self, db: &C, currency: Currency, findings: &mut Findings) -> Result<(), RecordError> {
+        let name = self.name;
+        let unit = 10_i64.pow(FINEST_EXPONENT - currency.exponent());
+        let limit = program::money::AMOUNT_LIMIT_MINOR;
+        let wrong = format!("s.currency = ? AND s.bad = 0 AND (s.amount_minor % {unit} <> 0 OR ABS(s.amount_minor / {unit}) >= {limit})");
+        let texts = format!("SELECT s.line FROM {name} s WHERE {wrong} ORDER BY s.n");
+        for line in column::<i64, C>(db, &texts, currency.code()).await? {
+            let exponent = currency.exponent();
+            findings.add(line_number(line), "amount", format!("amounts in {currency}, the invoice's currency, have at most {exponent} decimals and are under 10^15 minor units"));
+        }
+        sql::execute(db, &format!("UPDATE {name} AS s SET bad = 1 WHERE {wrong}"), [currency.code().into()]).await?;
+        if unit > 1 {
+            let scaled = format!("UPDATE {name} SET amount_minor = amount_minor / {unit} WHERE currency = ? AND bad = 0");
+            sql::execute(db, &scaled, [currency.code().into()]).await?;
+        }
+        Ok(())
+    }
+
+    fn amounts_of_invoices(&self) -> Option<&'static str> {
+        self.kind.columns.iter().find(|column| matches!(column.shape, Shape::InvoiceAmount(_))).map(|column| column.field)
+    }
+
+    /// The staged field that goes to a table's field, if it feeds that table.
+    pub(crate) fn feeds(&self, table: &str, field: &str) -> Option<&'static str> {
+        let table: &Table = self.kind.tables.iter().find(|known| known.name == table)?;
+        table.fields().find(|(ours, _)| *ours == field).map(|(_, staged)| staged)
+    }
+
+    /// How many staged rows satisfy a condition over `s`.
+    pub(crate) async fn count<C: ConnectionTrait>(&self, db: &C, condition: &str) -> Result<u64, DbErr> {
+        let row = sql::row(db, &format!("SELECT COUNT(*) FROM {} s WHERE {condition}", self.name), []).await?;
+        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(0);
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+}
+
+async fn column<T: TryGetable, C: ConnectionTrait>(db: &C, text: &str, value: &str) -> Result<Vec<T>, DbErr> {
+    sql::rows(db, text, [value.into()]).await?.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// A line number as the books have it.
+pub(crate) fn line_number(line: i64) -> u64 {
+    u64::try_from(line).unwrap_or(0)
+}

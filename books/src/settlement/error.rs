@@ -1,0 +1,89 @@
+//! Why a period can't be settled.
+
+use program::calendar::Period;
+
+use crate::load::row::LoadError;
+
+/// Why a period can't be settled.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The database failed or holds what can't be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Facts are missing or wrong; nothing was posted and the period stays open.
+    #[error("{program} {period} can't be settled; nothing was posted:\n{}", .reasons.join("\n"))]
+    Data {
+        /// The programme.
+        program: String,
+        /// The period.
+        period: Period,
+        /// All that is wrong.
+        reasons: Vec<String>,
+    },
+    /// The period is before the programme's first.
+    #[error("{program} begins with {first}; {period} is history and earns nothing")]
+    BeforeFirst {
+        /// The programme.
+        program: String,
+        /// Its first period.
+        first: Period,
+        /// The period asked for.
+        period: Period,
+    },
+    /// An earlier period is open.
+    #[error("{program} {open} is still open and comes before {period}; make it final first, or use --through {period}")]
+    OutOfOrder {
+        /// The programme.
+        program: String,
+        /// The first open period.
+        open: Period,
+        /// The period asked for.
+        period: Period,
+    },
+    /// The month is not over.
+    #[error("{period} is not over in {program}'s time zone; use --preview to see it as it stands")]
+    NotOver {
+        /// The programme.
+        program: String,
+        /// The period asked for.
+        period: Period,
+    },
+    /// Too many periods at once.
+    #[error("{period} is more than {most} periods after {open}; check the period")]
+    TooFar {
+        /// The first open period.
+        open: Period,
+        /// The period asked for.
+        period: Period,
+        /// The most at once.
+        most: usize,
+    },
+    /// A digest could not be taken.
+    #[error("the digest of a settlement could not be taken: {0}")]
+    Digest(#[from] std::io::Error),
+    /// An amount does not fit.
+    #[error(transparent)]
+    Overflow(#[from] program::exact::Overflow),
+}
+
+impl From<sea_orm::DbErr> for SettleError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Load(error.into())
+    }
+}
+
+impl SettleError {
+    /// Whether the caller's input or the recorded facts are at fault, rather than the machine.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        matches!(
+            self,
+            Self::Data { .. }
+                | Self::BeforeFirst { .. }
+                | Self::OutOfOrder { .. }
+                | Self::NotOver { .. }
+                | Self::TooFar { .. }
+                | Self::Load(LoadError::NoProgram(_))
+        )
+    }
+}

@@ -1,0 +1,198 @@
+//! Runs periods through freeze, rating and finishing, batch by batch, and resumes what was interrupted.
+
+use program::calendar::{Instant, Period};
+use program::line::{Line, Text};
+use sea_orm::DatabaseTransaction;
+
+use super::error::SettleError;
+use super::freeze::{self, Frozen, Stage};
+use super::rate::{Rating, adjustment_line, due_adjustments};
+use super::{finish, lines, ranks, tiers, workset};
+use crate::connection::Books;
+use crate::load::{Knowledge, versions};
+
+/// Lines that are stored in one transaction.
+const LINES_AT_ONCE: usize = 50_000;
+/// Payees that are made final in one transaction.
+const PAYEES_AT_ONCE: usize = 500;
+/// Periods that one command makes final at most: a century.
+pub const PERIODS_AT_ONCE: usize = 1_200;
+
+/// What to settle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// One period; those before it must be final.
+    Period(Period),
+    /// All open periods through one.
+    Through(Period),
+}
+
+/// The open periods that a target asks for; none if it is final already.
+///
+/// # Errors
+/// The period is history, out of order or not over (`now`; `None`: a preview may look at any).
+pub async fn open_periods(tx: &DatabaseTransaction, program: &str, target: Target, now: Option<Instant>) -> Result<Vec<Period>, SettleError> {
+    let versions = versions::load(tx, program, i64::MAX).await?;
+    let constant = versions.constant();
+    let first = constant.settlement.first_period;
+    let (Target::Period(period) | Target::Through(period)) = target;
+    let name = || program.to_owned();
+    if period < first {
+        return Err(SettleError::BeforeFirst { program: name(), first, period });
+    }
+    if now.is_some_and(|now| now.date_in(constant.timezone) <= period.last_day()) {
+        return Err(SettleError::NotOver { program: name(), period });
+    }
+    let open = freeze::first_open(tx, program, first).await?;
+    if let (Target::Period(_), Some(_)) = (target, now)
+        && open < period
+    {
+        return Err(SettleError::OutOfOrder { program: name(), open, period });
+    }
+    let mut periods = Vec::new();
+    let mut next = open;
+    while next <= period {
+        if periods.len() >= PERIODS_AT_ONCE {
+            return Err(SettleError::TooFar { open, period, most: PERIODS_AT_ONCE });
+        }
+        periods.push(next);
+        next = next.next();
+    }
+    Ok(periods)
+}
+
+/// Tier changes and rankings of a frozen period (architecture: pass a).
+async fn tier(tx: &DatabaseTransaction, knowledge: &mut Knowledge, period: Period, now: Instant) -> Result<Vec<String>, SettleError> {
+    let mut wrong = Vec::new();
+    let found = tiers::look(tx, knowledge, period, period.last_day(), &mut wrong).await?;
+    tiers::store(tx, knowledge, &found, Some(period), knowledge.cutoff).await?;
+    ranks::make(tx, knowledge, period, &mut wrong).await?;
+    freeze::reach(tx, &knowledge.program, period, Stage::Tiered, now).await?;
+    Ok(wrong)
+}
+
+/// Rates everything that a period books and stores it (architecture: pass b); nothing when something is wrong.
+async fn rate(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period) -> Result<Vec<String>, SettleError> {
+    let mut wrong = Vec::new();
+    let previous = freeze::cutoff_before(tx, &knowledge.program, period).await?;
+    let work = workset::gather(tx, knowledge, period, previous).await?;
+    let rating = Rating::prepare(tx, knowledge, &work, &knowledge.fx, &mut wrong).await?;
+    let mut batch: Vec<Line> = Vec::new();
+    for (earner, jobs) in rating.earners() {
+        let rated = rating.earner(earner, &jobs);
+        wrong.extend(rated.wrong);
+        batch.extend(rated.lines);
+        if batch.len() >= LINES_AT_ONCE && wrong.is_empty() {
+            lines::store(tx, &knowledge.program, &period.to_string(), &batch).await?;
+            batch.clear();
+        }
+    }
+    for adjustment in due_adjustments(tx, knowledge, period).await? {
+        batch.extend(adjustment_line(knowledge, &adjustment, period));
+    }
+    batch.extend(ranks::lump_sums(tx, knowledge, period).await?);
+    if wrong.is_empty() {
+        lines::store(tx, &knowledge.program, &period.to_string(), &batch).await?;
+        lines::store_bookings(tx, knowledge, &work, &rating.booked_refunds(), rating.spiff_uses()).await?;
+    }
+    Ok(wrong)
+}
+
+fn data_error(program: &str, period: Period, mut reasons: Vec<String>) -> SettleError {
+    reasons.sort();
+    reasons.dedup();
+    SettleError::Data { program: program.into(), period, reasons }
+}
+
+/// Computes periods within one transaction, which the caller rolls back (a preview) or commits.
+///
+/// # Errors
+/// Facts are missing or wrong, or the database failed.
+pub async fn settle_within(tx: &DatabaseTransaction, program: &str, periods: &[Period], now: Instant) -> Result<(), SettleError> {
+    for &period in periods {
+        let frozen = freeze::freeze(tx, program, period, now).await?;
+        let mut knowledge = Knowledge::load(tx, program, frozen.cutoff).await?;
+        if frozen.stage == Stage::Frozen {
+            let wrong = tier(tx, &mut knowledge, period, now).await?;
+            if !wrong.is_empty() {
+                return Err(data_error(program, period, wrong));
+            }
+        }
+        if matches!(frozen.stage, Stage::Frozen | Stage::Tiered) {
+            freeze::clear_rating(tx, program, period).await?;
+            let wrong = rate(tx, &knowledge, period).await?;
+            if !wrong.is_empty() {
+                return Err(data_error(program, period, wrong));
+            }
+            freeze::reach(tx, program, period, Stage::Rated, now).await?;
+        }
+        finish_all(tx, &knowledge, period, now).await?;
+    }
+    Ok(())
+}
+
+async fn finish_all(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, now: Instant) -> Result<(), SettleError> {
+    let done = finish::finished(tx, &knowledge.program, period).await?;
+    let payees: Vec<Text> = finish::payees(tx, &knowledge.program, period).await?.into_iter().filter(|payee| !done.contains(payee)).collect();
+    for payees in payees.chunks(PAYEES_AT_ONCE) {
+        finish::finish(tx, knowledge, period, payees, now).await?;
+    }
+    finish::close(tx, knowledge, period, now).await
+}
+
+/// Makes one period final, in transactions of bounded size; interrupted anywhere and run again, it comes to the same bytes.
+///
+/// # Errors
+/// Facts are missing or wrong (nothing is posted, the period is open again), or the database failed.
+pub async fn settle_period(books: &Books, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
+    let tx = books.begin_write().await?;
+    let frozen = freeze::freeze(&tx, program, period, now).await?;
+    tx.commit().await?;
+    let result = settle_frozen(books, program, frozen, now).await;
+    if let Err(SettleError::Data { .. }) = &result {
+        let tx = books.begin_write().await?;
+        freeze::thaw(&tx, program, period).await?;
+        tx.commit().await?;
+    }
+    result
+}
+
+async fn settle_frozen(books: &Books, program: &str, frozen: Frozen, now: Instant) -> Result<(), SettleError> {
+    let period = frozen.period;
+    let tx = books.begin_write().await?;
+    let mut knowledge = Knowledge::load(&tx, program, frozen.cutoff).await?;
+    if frozen.stage == Stage::Frozen {
+        let wrong = tier(&tx, &mut knowledge, period, now).await?;
+        if !wrong.is_empty() {
+            tx.rollback().await?;
+            return Err(data_error(program, period, wrong));
+        }
+    }
+    if matches!(frozen.stage, Stage::Frozen | Stage::Tiered) {
+        freeze::clear_rating(&tx, program, period).await?;
+        let wrong = rate(&tx, &knowledge, period).await?;
+        if !wrong.is_empty() {
+            tx.rollback().await?;
+            return Err(data_error(program, period, wrong));
+        }
+        freeze::reach(&tx, program, period, Stage::Rated, now).await?;
+    }
+    tx.commit().await?;
+    finish_in_batches(books, &knowledge, period, now).await
+}
+
+async fn finish_in_batches(books: &Books, knowledge: &Knowledge, period: Period, now: Instant) -> Result<(), SettleError> {
+    let tx = books.begin_write().await?;
+    let done = finish::finished(&tx, &knowledge.program, period).await?;
+    let payees: Vec<Text> = finish::payees(&tx, &knowledge.program, period).await?.into_iter().filter(|payee| !done.contains(payee)).collect();
+    tx.commit().await?;
+    for payees in payees.chunks(PAYEES_AT_ONCE) {
+        let tx = books.begin_write().await?;
+        finish::finish(&tx, knowledge, period, payees, now).await?;
+        tx.commit().await?;
+    }
+    let tx = books.begin_write().await?;
+    finish::close(&tx, knowledge, period, now).await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,317 @@
+//! What a period books: invoices that became eligible, late ones, items that get a late bonus, refunds that fall due.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use program::calendar::{Date, Instant, Period, days_after};
+use program::credit::Credit;
+use program::line::{Line, Text};
+use program::member::PartnerNo;
+use program::programme::{RuleKind, SOURCED};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+
+use super::lines;
+use super::refunds::RefundBook;
+use crate::load::Knowledge;
+use crate::load::invoices::{InvoiceSet, Scope, in_list, json_list};
+use crate::load::row::{LoadError, rows};
+
+/// An invoice that this period does something with.
+#[derive(Debug)]
+pub struct Job {
+    /// The set that holds it.
+    pub set: usize,
+    /// Its place there.
+    pub place: usize,
+    /// The period that it would have been booked in.
+    pub own_period: Period,
+    /// The credits of each item, where it is booked now.
+    pub credits: Option<Vec<Vec<Credit>>>,
+    /// Lines posted before, where refunds fall due.
+    pub posted: Vec<Line>,
+    /// Items booked before whose volume bonus is looked at again.
+    pub again: Vec<BookedItem>,
+}
+
+/// A base line posted before.
+#[derive(Debug, Clone)]
+pub struct BookedItem {
+    /// Its item.
+    pub item: Text,
+    /// Its credit.
+    pub credit: Credit,
+    /// The tier it was rated with.
+    pub tier: Text,
+    /// The volume bonuses that it has.
+    pub bonuses: Vec<Text>,
+}
+
+/// All jobs of a period.
+#[derive(Debug)]
+pub struct Workset {
+    /// The period.
+    pub period: Period,
+    /// The invoices.
+    pub sets: Vec<InvoiceSet>,
+    /// The jobs; those that book an invoice are in order of (`paid_at`, id).
+    pub jobs: Vec<Job>,
+    /// Refunds of all invoices at hand.
+    pub refunds: RefundBook,
+}
+
+/// Invoices are loaded by id in chunks of this size.
+const IDS_AT_ONCE: usize = 5_000;
+
+struct Gatherer<'a> {
+    tx: &'a DatabaseTransaction,
+    knowledge: &'a Knowledge,
+    period: Period,
+    previous_cutoff: i64,
+    sourced: Text,
+}
+
+/// Gathers what the period books, from what was known at its cut-off.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn gather(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, previous_cutoff: i64) -> Result<Workset, LoadError> {
+    let gatherer = Gatherer { tx, knowledge, period, previous_cutoff, sourced: SOURCED.into() };
+    let mut work = Workset { period, sets: Vec::new(), jobs: Vec::new(), refunds: RefundBook::default() };
+    gatherer.eligible(&mut work).await?;
+    gatherer.stragglers(&mut work).await?;
+    sort_by_payment(&mut work);
+    gatherer.late_bonuses(&mut work).await?;
+    gatherer.due_refunds(&mut work).await?;
+    Ok(work)
+}
+
+fn sort_by_payment(work: &mut Workset) {
+    let sets = &work.sets;
+    work.jobs.sort_by(|a, b| {
+        let (a, b) = (&sets[a.set].invoices[a.place], &sets[b.set].invoices[b.place]);
+        (a.paid_at, &a.id).cmp(&(b.paid_at, &b.id))
+    });
+}
+
+impl Gatherer<'_> {
+    fn start_of(&self, day: Date) -> i64 {
+        Instant::start_of(day, self.knowledge.versions.constant().timezone).0
+    }
+
+    /// The period of an invoice's eligible date (domain.md §2.3).
+    fn own_period(&self, paid_on: Date) -> Period {
+        let hold_days = self.knowledge.versions.on(paid_on).programme.settlement.hold_days;
+        Period::of(days_after(paid_on, hold_days))
+    }
+
+    fn is_history(&self, paid_on: Date) -> bool {
+        paid_on < self.knowledge.versions.constant().settlement.first_period.first_day()
+    }
+
+    async fn eligible(&self, work: &mut Workset) -> Result<(), LoadError> {
+        let holds: Vec<u32> = self.knowledge.versions.iter().map(|version| version.programme.settlement.hold_days).collect();
+        let longest = holds.iter().copied().max().unwrap_or(0);
+        let shortest = holds.iter().copied().min().unwrap_or(0);
+        let first = self.period.first_day() - chrono::Days::new(longest.into());
+        let end = self.period.next().first_day() - chrono::Days::new(shortest.into());
+        let scope = Scope::paid_between(self.start_of(first), self.start_of(end));
+        self.book(work, &scope, |own| own == self.period).await
+    }
+
+    /// Invoices of earlier periods that were not booked then: recorded, filled or credited since the cut-off before.
+    async fn stragglers(&self, work: &mut Workset) -> Result<(), LoadError> {
+        let since: Value = self.previous_cutoff.into();
+        let mut ids: BTreeSet<Text> = BTreeSet::new();
+        for query in TOUCHED {
+            let times = query.matches('?').count();
+            for row in rows(self.tx, query, vec![since.clone(); times]).await? {
+                ids.insert(row.text(0)?);
+            }
+        }
+        self.uncovered_by_voids(&mut ids).await?;
+        let in_range: BTreeSet<Text> = work.jobs.iter().map(|job| work.sets[job.set].invoices[job.place].id.clone()).collect();
+        let ids: Vec<Text> = ids.into_iter().filter(|id| !in_range.contains(id)).collect();
+        for ids in ids.chunks(IDS_AT_ONCE) {
+            let scope = Scope::ids(self.tx.get_database_backend(), ids);
+            self.book(work, &scope, |own| own < self.period).await?;
+        }
+        Ok(())
+    }
+
+    /// Invoices whose nearest credit was voided since: a farther place may now give them one.
+    async fn uncovered_by_voids(&self, ids: &mut BTreeSet<Text>) -> Result<(), LoadError> {
+        let voided = rows(self.tx, "SELECT body FROM voids WHERE kind = 'credits' AND seq > ?", vec![self.previous_cutoff.into()]).await?;
+        for row in voided {
+            let body: serde_json::Value = serde_json::from_str(&row.string(0)?).unwrap_or_default();
+            let place = |name: &str| find_text(&body, name);
+            for (column, query) in [
+                ("invoice", "SELECT id FROM invoices WHERE id = ?"),
+                ("deal", "SELECT id FROM invoices WHERE deal = ? UNION SELECT invoice FROM invoice_items WHERE deal = ?"),
+                ("customer", "SELECT id FROM invoices WHERE customer = ?"),
+            ] {
+                let Some(id) = place(column) else { continue };
+                for row in rows(self.tx, query, vec![Value::from(id); query.matches('?').count()]).await? {
+                    ids.insert(row.text(0)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Books the invoices of a scope whose own period fits, that no settlement booked before and of which any item has a credit here.
+    async fn book(&self, work: &mut Workset, scope: &Scope, fits: impl Fn(Period) -> bool) -> Result<(), LoadError> {
+        let set = InvoiceSet::load(self.tx, self.knowledge, scope).await?;
+        let number = work.sets.len();
+        for (place, invoice) in set.invoices.iter().enumerate() {
+            let own_period = self.own_period(invoice.paid_on);
+            if self.is_history(invoice.paid_on) || !fits(own_period) || set.is_booked(&invoice.id) {
+                continue;
+            }
+            let credits: Vec<Vec<Credit>> = invoice.items.iter().map(|item| set.resolve(self.knowledge, place, item, &self.sourced)).collect();
+            if credits.iter().any(|credits| !credits.is_empty()) {
+                work.jobs.push(Job { set: number, place, own_period, credits: Some(credits), posted: Vec::new(), again: Vec::new() });
+            }
+        }
+        work.sets.push(set);
+        Ok(())
+    }
+
+    /// Items of members whose settlement books an invoice of a month: those of the month booked before may now get its bonus (domain.md §4.1).
+    async fn late_bonuses(&self, work: &mut Workset) -> Result<(), LoadError> {
+        let mut months: BTreeMap<Period, BTreeSet<PartnerNo>> = BTreeMap::new();
+        for job in &work.jobs {
+            let paid_on = work.sets[job.set].invoices[job.place].paid_on;
+            let rules = &self.knowledge.versions.on(paid_on).programme.rules;
+            let month = Period::of(paid_on);
+            if month < self.period && rules.iter().any(|rule| matches!(rule.kind, RuleKind::VolumeBonus { .. })) {
+                let partners = job.credits.iter().flatten().flatten().map(|credit| credit.partner);
+                months.entry(month).or_default().extend(partners);
+            }
+        }
+        let mut again: BTreeMap<Text, Vec<BookedItem>> = BTreeMap::new();
+        for (month, partners) in months {
+            let ids: Vec<Text> = partners.iter().map(|&partner| self.knowledge.directory.id(partner).clone()).collect();
+            for (invoice, item) in self.booked_items(month, &ids).await? {
+                again.entry(invoice).or_default().push(item);
+            }
+        }
+        let invoices: Vec<Text> = again.keys().cloned().collect();
+        for job in self.old_jobs(work, &invoices).await? {
+            let id = &work.sets[job.set].invoices[job.place].id;
+            let again = again.remove(id).unwrap_or_default();
+            work.jobs.push(Job { again, ..job });
+        }
+        Ok(())
+    }
+
+    async fn booked_items(&self, month: Period, partners: &[Text]) -> Result<Vec<(Text, BookedItem)>, LoadError> {
+        let backend = self.tx.get_database_backend();
+        let query = format!(
+            "SELECT l.invoice, l.item, l.from_partner, l.role, l.share, l.tier, l.component, l.rule FROM commission_lines l \
+             WHERE l.program = ? AND l.from_partner {} AND l.source = 'invoice' AND l.component IN ('base', 'volume_bonus') AND l.level = 0 \
+             AND l.earned_on >= ? AND l.earned_on <= ? AND l.period < ? ORDER BY l.invoice, l.item, l.from_partner, l.role, l.component, l.rule",
+            in_list(backend)
+        );
+        let values = vec![
+            (&*self.knowledge.program).into(),
+            json_list(partners),
+            month.first_day().to_string().into(),
+            month.last_day().to_string().into(),
+            self.period.to_string().into(),
+        ];
+        let mut found: Vec<(Text, BookedItem)> = Vec::new();
+        for row in rows(self.tx, &query, values).await? {
+            if row.string(6)? == "volume_bonus" {
+                // Its base line sorts just before it.
+                if let Some((_, item)) = found.last_mut() {
+                    item.bonuses.push(row.text(7)?);
+                }
+                continue;
+            }
+            let partner = row.string(2)?;
+            let partner = self.knowledge.directory.find(&partner).ok_or(LoadError::Corrupt { value: partner, what: "a recorded partner" })?;
+            let credit = Credit { id: None, partner, role: row.text(3)?, share: row.rate(4)? };
+            let tier = row.text_or_null(5)?.unwrap_or_else(|| "".into());
+            found.push((row.text(0)?, BookedItem { item: row.text(1)?, credit, tier, bonuses: Vec::new() }));
+        }
+        Ok(found)
+    }
+
+    /// Jobs for invoices booked before, not yet doing anything.
+    async fn old_jobs(&self, work: &mut Workset, ids: &[Text]) -> Result<Vec<Job>, LoadError> {
+        let mut jobs = Vec::new();
+        for ids in ids.chunks(IDS_AT_ONCE) {
+            let set = InvoiceSet::load(self.tx, self.knowledge, &Scope::ids(self.tx.get_database_backend(), ids)).await?;
+            let number = work.sets.len();
+            for (place, invoice) in set.invoices.iter().enumerate() {
+                let own_period = self.own_period(invoice.paid_on);
+                jobs.push(Job { set: number, place, own_period, credits: None, posted: Vec::new(), again: Vec::new() });
+            }
+            work.sets.push(set);
+        }
+        Ok(jobs)
+    }
+
+    /// Refunds dated up to the period's end that are not booked, of invoices booked before or now.
+    async fn due_refunds(&self, work: &mut Workset) -> Result<(), LoadError> {
+        let query = "SELECT DISTINCT r.invoice, k.invoice FROM refunds r LEFT JOIN booked_refunds b ON b.refund = r.id AND b.program = ? \
+                     LEFT JOIN bookings k ON k.program = ? AND k.invoice = r.invoice \
+                     WHERE b.refund IS NULL AND r.refunded_at < ? AND r.seq <= ? ORDER BY r.invoice";
+        let end = self.start_of(self.period.next().first_day());
+        let program: Value = (&*self.knowledge.program).into();
+        let values = vec![program.clone(), program, end.into(), self.knowledge.cutoff.into()];
+        let mut places: HashMap<Text, usize> = HashMap::new();
+        for (place, job) in work.jobs.iter().enumerate() {
+            places.insert(work.sets[job.set].invoices[job.place].id.clone(), place);
+        }
+        let (mut with_refunds, mut old, mut posted_of): (Vec<Text>, Vec<Text>, Vec<Text>) = (Vec::new(), Vec::new(), Vec::new());
+        for row in rows(self.tx, query, values).await? {
+            let (invoice, booked) = (row.text(0)?, row.string_or_null(1)?.is_some());
+            match places.get(&invoice) {
+                Some(&place) if work.jobs[place].credits.is_none() => posted_of.push(invoice.clone()),
+                Some(_) => {}
+                None if booked => {
+                    old.push(invoice.clone());
+                    posted_of.push(invoice.clone());
+                }
+                None => continue,
+            }
+            with_refunds.push(invoice);
+        }
+        for job in self.old_jobs(work, &old).await? {
+            places.insert(work.sets[job.set].invoices[job.place].id.clone(), work.jobs.len());
+            work.jobs.push(job);
+        }
+        for line in lines::posted_for_invoices(self.tx, &self.knowledge.program, &posted_of).await? {
+            let place = line.invoice.as_ref().and_then(|invoice| places.get(invoice));
+            if let Some(&place) = place {
+                work.jobs[place].posted.push(line);
+            }
+        }
+        // A late bonus line mirrors the refunds booked before, too.
+        let again = work.jobs.iter().filter(|job| !job.again.is_empty()).map(|job| work.sets[job.set].invoices[job.place].id.clone());
+        with_refunds.extend(again);
+        work.refunds = RefundBook::load(self.tx, self.knowledge, &with_refunds).await?;
+        Ok(())
+    }
+}
+
+fn find_text<'a>(body: &'a serde_json::Value, name: &str) -> Option<&'a str> {
+    match body {
+        serde_json::Value::Object(fields) => fields.get(name).and_then(serde_json::Value::as_str).or_else(|| fields.values().find_map(|value| find_text(value, name))),
+        serde_json::Value::Array(values) => values.iter().find_map(|value| find_text(value, name)),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) | serde_json::Value::String(_) => None,
+    }
+}
+
+/// Invoices touched since a cut-off: by themselves, their items, or a credit or a partner at their places.
+const TOUCHED: [&str; 6] = [
+    "SELECT id FROM invoices WHERE seq > ? UNION SELECT id FROM invoices WHERE filled > 0 AND filled > ?",
+    "SELECT invoice FROM invoice_items WHERE seq > ? UNION SELECT invoice FROM invoice_items WHERE filled > 0 AND filled > ?",
+    "SELECT invoice FROM credits WHERE invoice IS NOT NULL AND (seq > ? OR filled > ?)",
+    "SELECT i.id FROM invoices i JOIN credits k ON k.deal = i.deal WHERE k.seq > ? OR k.filled > ? \
+     UNION SELECT t.invoice FROM invoice_items t JOIN credits k ON k.deal = t.deal WHERE k.seq > ? OR k.filled > ?",
+    "SELECT i.id FROM invoices i JOIN credits k ON k.customer = i.customer WHERE k.seq > ? OR k.filled > ? \
+     UNION SELECT i.id FROM invoices i JOIN customers c ON c.id = i.customer WHERE c.filled > ?",
+    "SELECT i.id FROM invoices i JOIN deals d ON d.id = i.deal WHERE d.filled > ? \
+     UNION SELECT t.invoice FROM invoice_items t JOIN deals d ON d.id = t.deal WHERE d.filled > ?",
+];

@@ -1,0 +1,249 @@
+//! Co-op wallets: accruals are lots, reversals take from them, what ends expires (domain.md §6.2, §4.4).
+//!
+//! A lot is the co-op line that accrued it; what is left of it is its amount less its draws.
+
+use std::collections::BTreeMap;
+
+use program::calendar::{Date, Instant, Period, months_after};
+use program::line::{Line, Source, Text};
+use program::money::Currency;
+use program::settlement::Settlement;
+use sea_orm::DatabaseTransaction;
+
+use crate::ledger::{self, Posting, Transaction};
+use crate::load::Knowledge;
+use crate::load::row::{LoadError, execute, first_row, rows};
+use crate::settlement::error::SettleError;
+
+/// A lot: invoice, item and role name it within its wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lot {
+    /// When it began.
+    pub earned_on: Date,
+    /// Its invoice.
+    pub invoice: Text,
+    /// Its item, "" for the unnamed one.
+    pub item: Text,
+    /// Its role.
+    pub role: Text,
+    /// What accrued, minor units.
+    pub amount_minor: i64,
+    /// What is left, minor units.
+    pub remaining_minor: i64,
+}
+
+/// Which wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalletKey {
+    /// The programme.
+    pub program: Text,
+    /// The member.
+    pub partner: Text,
+    /// The currency.
+    pub currency: Currency,
+}
+
+/// The lots of a wallet as posted, oldest first.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn lots(tx: &DatabaseTransaction, key: &WalletKey) -> Result<Vec<Lot>, LoadError> {
+    let query = "SELECT l.earned_on, l.invoice, l.item, l.role, l.amount_minor, \
+                 CAST(COALESCE((SELECT SUM(d.amount_minor) FROM lot_draws d WHERE d.program = l.program AND d.partner = l.payee AND d.currency = l.currency \
+                   AND d.invoice = l.invoice AND d.item = l.item AND d.role = l.role), 0) AS BIGINT) \
+                 FROM commission_lines l JOIN settlements s ON s.program = l.program AND s.partner = l.payee AND s.currency = l.currency AND s.period = l.period \
+                 WHERE l.payee = ? AND l.program = ? AND l.currency = ? AND l.fund IS NOT NULL AND l.source = 'invoice' AND l.amount_minor > 0 \
+                 ORDER BY l.earned_on, l.invoice, l.item, l.role";
+    let values = vec![(&*key.partner).into(), (&*key.program).into(), key.currency.code().into()];
+    let mut lots = Vec::new();
+    for row in rows(tx, query, values).await? {
+        let amount_minor = row.int(4)?;
+        lots.push(Lot {
+            earned_on: row.date(0)?,
+            invoice: row.text(1)?,
+            item: row.text(2)?,
+            role: row.text(3)?,
+            amount_minor,
+            remaining_minor: amount_minor - row.int(5)?,
+        });
+    }
+    Ok(lots)
+}
+
+struct Draw<'a> {
+    kind: &'a str,
+    amount_minor: i64,
+    dated_on: Date,
+    reference: String,
+}
+
+async fn draw(tx: &DatabaseTransaction, key: &WalletKey, lot: &mut Lot, draw: Draw<'_>) -> Result<(), LoadError> {
+    let insert = "INSERT INTO lot_draws (program, partner, fund, currency, invoice, item, role, kind, amount_minor, dated_on, reference) \
+                  VALUES (?, ?, 'coop', ?, ?, ?, ?, ?, ?, ?, ?)";
+    lot.remaining_minor -= draw.amount_minor;
+    let values = vec![
+        (&*key.program).into(),
+        (&*key.partner).into(),
+        key.currency.code().into(),
+        (&*lot.invoice).into(),
+        (&*lot.item).into(),
+        (&*lot.role).into(),
+        draw.kind.into(),
+        draw.amount_minor.into(),
+        draw.dated_on.to_string().into(),
+        draw.reference.into(),
+    ];
+    execute(tx, insert, values).await?;
+    Ok(())
+}
+
+/// Moves a wallet by the co-op lines of a settlement that has just been made final.
+///
+/// A reversal takes what is left of its own lot, then the oldest; what no lot can bear leaves the wallet negative, and a new accrual first
+/// fills that.
+///
+/// # Errors
+/// The database failed, or a sum does not fit.
+pub async fn accrue(tx: &DatabaseTransaction, settlement: &Settlement) -> Result<(), SettleError> {
+    let lines: Vec<&Line> = settlement.lines.iter().filter(|line| line.fund().is_some()).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let key = WalletKey { program: settlement.program.clone(), partner: settlement.partner.clone(), currency: settlement.currency };
+    let upsert = "INSERT INTO wallets (program, partner, fund, currency, balance_minor) VALUES (?, ?, 'coop', ?, ?) ON CONFLICT (program, partner, fund, currency) \
+                  DO UPDATE SET balance_minor = wallets.balance_minor + excluded.balance_minor, revision = wallets.revision + 1 RETURNING balance_minor";
+    let values = vec![
+        (&*key.program).into(),
+        (&*key.partner).into(),
+        key.currency.code().into(),
+        settlement.totals.coop_credit_minor.into(),
+    ];
+    let row = first_row(tx, upsert, values).await?.ok_or(LoadError::Corrupt { value: String::new(), what: "a wallet's balance" })?;
+    let after_minor = row.int(0)?;
+    let before_minor = after_minor.checked_sub(settlement.totals.coop_credit_minor).ok_or(program::exact::Overflow)?;
+    let only_accruals = lines.iter().all(|line| line.source == Source::Invoice);
+    if only_accruals && before_minor >= 0 {
+        return Ok(());
+    }
+    move_lots(tx, &key, &lines, settlement.period).await?;
+    Ok(())
+}
+
+/// Matches what takes with what is there: new lots fill what is missing first, reversals take from their own lot, then the oldest.
+async fn move_lots(tx: &DatabaseTransaction, key: &WalletKey, lines: &[&Line], period: Period) -> Result<(), LoadError> {
+    let mut lots = lots(tx, key).await?;
+    let name = |line: &Line| (line.invoice.clone().unwrap_or_else(|| "".into()), line.item.clone().unwrap_or_else(|| "".into()), line.role.clone().unwrap_or_else(|| "".into()));
+    let new: std::collections::HashSet<_> = lines.iter().filter(|line| line.source == Source::Invoice).map(|line| name(line)).collect();
+    let is_new = |lot: &Lot| new.contains(&(lot.invoice.clone(), lot.item.clone(), lot.role.clone()));
+    let mut debt_minor = debt(tx, key, &lots, lines).await?;
+    for lot in lots.iter_mut().filter(|lot| is_new(lot)) {
+        let fills = debt_minor.min(lot.remaining_minor);
+        if fills > 0 {
+            debt_minor -= fills;
+            draw(tx, key, lot, Draw { kind: "debt", amount_minor: fills, dated_on: period.last_day(), reference: format!("{period}") }).await?;
+        }
+    }
+    for line in lines.iter().filter(|line| line.source == Source::Refund) {
+        let own = name(line);
+        let reference = line.source_id.to_string();
+        let of_own = |lot: &Lot| (lot.invoice.clone(), lot.item.clone(), lot.role.clone()) == own;
+        if line.amount_minor > 0 {
+            let fills = debt_minor.min(line.amount_minor);
+            debt_minor -= fills;
+            if let Some(lot) = lots.iter_mut().find(|lot| of_own(lot)) {
+                let back = (line.amount_minor - fills).min(lot.amount_minor - lot.remaining_minor);
+                if back > 0 {
+                    draw(tx, key, lot, Draw { kind: "restored", amount_minor: -back, dated_on: period.last_day(), reference }).await?;
+                }
+            }
+            continue;
+        }
+        let mut takes = -line.amount_minor;
+        let own_first = lots.iter().position(of_own);
+        let order = own_first.into_iter().chain((0..lots.len()).filter(|place| Some(*place) != own_first));
+        for place in order.collect::<Vec<_>>() {
+            let lot = &mut lots[place];
+            let part = takes.min(lot.remaining_minor);
+            if part > 0 {
+                takes -= part;
+                draw(tx, key, lot, Draw { kind: "reversal", amount_minor: part, dated_on: period.last_day(), reference: reference.clone() }).await?;
+            }
+        }
+        debt_minor += takes;
+    }
+    Ok(())
+}
+
+/// What the wallet was short of before these lines: what is left of its lots less its balance.
+async fn debt(tx: &DatabaseTransaction, key: &WalletKey, lots: &[Lot], lines: &[&Line]) -> Result<i64, LoadError> {
+    let query = "SELECT balance_minor - held_minor FROM wallets WHERE program = ? AND partner = ? AND fund = 'coop' AND currency = ?";
+    let values = vec![(&*key.program).into(), (&*key.partner).into(), key.currency.code().into()];
+    let available = match first_row(tx, query, values).await? {
+        Some(row) => row.int(0)?,
+        None => 0,
+    };
+    let left: i64 = lots.iter().map(|lot| lot.remaining_minor).sum();
+    let reversed: i64 = lines.iter().filter(|line| line.source == Source::Refund).map(|line| line.amount_minor).sum();
+    // The balance has moved by the lines already; the lots only by the new accruals.
+    Ok((left - (available - reversed)).max(0))
+}
+
+/// Posts the expiry of what is left and not held of lots that have ended by the period's last day.
+///
+/// # Errors
+/// The database failed.
+pub async fn expire(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, now: Instant) -> Result<(), SettleError> {
+    let lots_end = knowledge.versions.iter().any(|version| version.programme.coop.expires_after_months.is_some());
+    if !lots_end {
+        return Ok(());
+    }
+    let wallets = rows(
+        tx,
+        "SELECT partner, currency FROM wallets WHERE program = ? AND fund = 'coop' AND balance_minor - held_minor > 0 ORDER BY partner, currency",
+        vec![(&*knowledge.program).into()],
+    )
+    .await?;
+    let mut transactions = Vec::new();
+    for row in wallets {
+        let key = WalletKey { program: knowledge.program.clone(), partner: row.text(0)?, currency: row.currency(1)? };
+        transactions.extend(expire_wallet(tx, knowledge, &key, period).await?);
+    }
+    ledger::post(tx, &transactions, now).await?;
+    Ok(())
+}
+
+async fn expire_wallet(tx: &DatabaseTransaction, knowledge: &Knowledge, key: &WalletKey, period: Period) -> Result<Vec<Transaction>, LoadError> {
+    let mut expired: BTreeMap<Date, i64> = BTreeMap::new();
+    for mut lot in lots(tx, key).await?.into_iter().filter(|lot| lot.remaining_minor > 0) {
+        let Some(ends_on) = ends_on(knowledge, lot.earned_on).filter(|ends_on| *ends_on <= period.last_day()) else { continue };
+        // What ended in a period that was final before its accrual was booked expires on this period's first day.
+        let dated_on = ends_on.max(period.first_day());
+        let amount_minor = lot.remaining_minor;
+        *expired.entry(dated_on).or_insert(0) += amount_minor;
+        draw(tx, key, &mut lot, Draw { kind: "expiry", amount_minor, dated_on, reference: period.to_string() }).await?;
+    }
+    let total: i64 = expired.values().sum();
+    if total > 0 {
+        let update = "UPDATE wallets SET balance_minor = balance_minor - ?, revision = revision + 1 WHERE program = ? AND partner = ? AND fund = 'coop' AND currency = ?";
+        execute(tx, update, vec![total.into(), (&*key.program).into(), (&*key.partner).into(), key.currency.code().into()]).await?;
+    }
+    let WalletKey { program, partner, currency } = key;
+    let transaction = |(dated_on, amount_minor): (Date, i64)| Transaction {
+        id: format!("expiry/{program}/{partner}/{currency}/{dated_on}"),
+        program: program.clone(),
+        kind: "expiry",
+        dated_on,
+        description: format!("co-op funds of {partner} in {program} expired"),
+        postings: vec![
+            Posting { account: format!("partner:{partner}:{program}:coop"), currency: *currency, amount_minor },
+            Posting { account: format!("expense:{program}:coop"), currency: *currency, amount_minor: -amount_minor },
+        ],
+    };
+    Ok(expired.into_iter().map(transaction).collect())
+}
+
+/// The day on which a lot begun on a day ends; `None`: never (domain.md §6.2).
+#[must_use]
+pub fn ends_on(knowledge: &Knowledge, earned_on: Date) -> Option<Date> {
+    knowledge.versions.on(earned_on).programme.coop.expires_after_months.map(|months| months_after(earned_on, months))
+}

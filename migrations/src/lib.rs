@@ -1,0 +1,23 @@
+//! The database schema, one frozen step a file; the same steps on SQLite and PostgreSQL.
+//!
+//! Types: amounts and instants are 64-bit integers (minor units, microseconds UTC), dates are ISO 8601 text, rates and shares decimal
+//! text, yes/no is 1/0. Key text is compared bytewise on both databases.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod dialect;
+mod m0001_facts;
+mod m0002_settlement;
+mod m0003_ledger;
+
+/// All steps, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_facts::Step), Box::new(m0002_settlement::Step), Box::new(m0003_ledger::Step)]
+    }
+}

@@ -1,0 +1,103 @@
+//! The command line (interface.md §3).
+
+mod error;
+mod output;
+mod program;
+mod recertify;
+mod settle;
+mod settlement;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use error::CliError;
+
+/// Settles what a vendor owes its channel partners.
+#[derive(Debug, Parser)]
+#[command(name = "tributary", version, propagate_version = true)]
+struct Cli {
+    /// The database: sqlite://FILE (made when missing) or postgres://…
+    #[arg(long, global = true, env = "TRIBUTARY_DATABASE_URL", default_value = "sqlite://tributary.db", hide_env_values = true)]
+    database: String,
+    /// Print one JSON document on standard output, and nothing else there
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check, record and compare programme files
+    Program(program::ProgramArgs),
+    /// Make periods final, or preview them
+    Settle(settle::SettleArgs),
+    /// List and show settlements
+    Settlement(settlement::SettlementArgs),
+    /// Review tiers
+    Recertify(recertify::RecertifyArgs),
+}
+
+/// Runs the command that the process was given.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // Where the terminal is gone there is nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("TRIBUTARY_LOG").unwrap_or_else(|_| "warn".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime can't be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            let code = error.exit_code();
+            error.report();
+            ExitCode::from(code)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, CliError> {
+    let now = crate::clock::now().map_err(CliError::Input)?;
+    let at = At { url: cli.database, json: cli.json, now };
+    match cli.command {
+        Command::Program(args) => program::run(&at, args).await?,
+        Command::Settle(args) => settle::run(&at, args).await?,
+        Command::Settlement(args) => settlement::run(&at, args).await?,
+        Command::Recertify(args) => recertify::run(&at, args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where, how and when a command runs.
+#[derive(Debug)]
+pub(crate) struct At {
+    /// The database.
+    pub(crate) url: String,
+    /// Whether to print JSON.
+    pub(crate) json: bool,
+    /// What time it is.
+    pub(crate) now: ::program::calendar::Instant,
+}
+
+impl At {
+    /// Opens the database.
+    pub(crate) async fn books(&self) -> Result<books::connection::Books, CliError> {
+        Ok(crate::app::open(&self.url).await?)
+    }
+}

@@ -1,0 +1,47 @@
+//! Printing: a document or tables on standard output.
+
+use std::io::{self, Write};
+
+use super::CliError;
+
+/// Prints one JSON document.
+pub(crate) fn json(document: &serde_json::Value) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::other).and_then(|()| out.write_all(b"\n")).or_else(closed)
+}
+
+/// Prints text.
+pub(crate) fn text(text: &str) -> Result<(), CliError> {
+    io::stdout().lock().write_all(text.as_bytes()).or_else(closed)
+}
+
+/// A reader that closed the pipe has seen enough.
+fn closed(error: io::Error) -> Result<(), CliError> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(CliError::Failed(format!("standard output: {error}"))) }
+}
+
+/// A table: columns padded, numbers to the right where `right` says so.
+pub(crate) fn table(heads: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
+    let width = |text: &str| text.chars().count();
+    let mut widths: Vec<usize> = heads.iter().map(|head| width(head)).collect();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            widths[column] = widths[column].max(width(cell));
+        }
+    }
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells
+            .enumerate()
+            .map(|(column, cell)| {
+                let space = " ".repeat(widths[column] - width(cell));
+                if right[column] { format!("{space}{cell}") } else { format!("{cell}{space}") }
+            })
+            .collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    let mut out = line(&mut heads.iter().copied());
+    for row in rows {
+        out.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    out
+}

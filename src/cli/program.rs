@@ -1,0 +1,142 @@
+//! `program check`, `program apply`, `program plan`.
+
+use std::path::{Path, PathBuf};
+
+use books::load::{Knowledge, versions};
+use books::programs::{self, Applied};
+use clap::{Args, Subcommand};
+use program::calendar::{Date, parse_date};
+use program::programme::Programme;
+
+use super::{At, CliError, output};
+
+/// The largest programme file that is read, bytes.
+const FILE_MAX: u64 = 1 << 20;
+
+#[derive(Debug, Args)]
+pub(crate) struct ProgramArgs {
+    #[command(subcommand)]
+    command: ProgramCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ProgramCommand {
+    /// Check a programme file; every error names its place
+    Check { file: PathBuf },
+    /// Record a version of a programme
+    Apply {
+        file: PathBuf,
+        /// From this day on (default: the first version from ever, a later one from the first open period)
+        #[arg(long, value_parser = date)]
+        from: Option<Date>,
+    },
+    /// Show what a programme file would change, for whom, from when
+    Plan { file: PathBuf },
+}
+
+/// Reads a date argument.
+pub(crate) fn date(text: &str) -> Result<Date, String> {
+    parse_date(text).map_err(|error| error.to_string())
+}
+
+/// Reads and checks a programme file.
+pub(crate) fn load(file: &Path) -> Result<(Programme, String), CliError> {
+    let wrong = |reason: String| CliError::Input(format!("{}: {reason}", file.display()));
+    let size = std::fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
+    if size > FILE_MAX {
+        return Err(wrong(format!("{size} bytes are too many for a programme file; the most is {FILE_MAX}")));
+    }
+    let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| wrong(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+    let programme = program::file::load(&file.display().to_string(), &text).map_err(|errors| CliError::File(Box::new(errors)))?;
+    Ok((programme, text))
+}
+
+pub(crate) async fn run(at: &At, args: ProgramArgs) -> Result<(), CliError> {
+    match args.command {
+        ProgramCommand::Check { file } => check(at, &file),
+        ProgramCommand::Apply { file, from } => apply(at, &file, from).await,
+        ProgramCommand::Plan { file } => plan(at, &file).await,
+    }
+}
+
+fn check(at: &At, file: &Path) -> Result<(), CliError> {
+    let (programme, _) = load(file)?;
+    if at.json {
+        return output::json(&serde_json::json!({ "program": programme.id, "ok": true }));
+    }
+    output::text(&format!("{}: programme {} is right ({} tiers, {} rules, {} rates)\n", file.display(), programme.id, programme.tiers.len(), programme.rules.len(), programme.rates.len()))
+}
+
+async fn apply(at: &At, file: &Path, from: Option<Date>) -> Result<(), CliError> {
+    let (programme, source) = load(file)?;
+    let books = at.books().await?;
+    let tx = books.begin_write().await?;
+    let applied = programs::apply(&tx, &programme, &source, from, at.now).await?;
+    tx.commit().await?;
+    let Applied { program, number, effective_from, unchanged } = applied;
+    if at.json {
+        return output::json(&serde_json::json!({ "program": program, "version": number, "effective_from": effective_from.to_string(), "unchanged": unchanged }));
+    }
+    let did = if unchanged { "is recorded already" } else { "recorded" };
+    output::text(&format!("programme {program}: version {number} {did}, {}\n", since(effective_from)))
+}
+
+fn since(from: Date) -> String {
+    if from.to_string() == programs::FROM_EVER { "in force from ever".into() } else { format!("in force from {from}") }
+}
+
+async fn plan(at: &At, file: &Path) -> Result<(), CliError> {
+    let (programme, _) = load(file)?;
+    let books = at.books().await?;
+    let tx = books.begin_read().await?;
+    let from = programs::default_from(&tx, &programme).await?;
+    let known = match versions::load(&tx, &programme.id, i64::MAX).await {
+        Ok(known) => known,
+        Err(books::load::row::LoadError::NoProgram(_)) => {
+            tx.rollback().await?;
+            return planned(at, &programme, from, None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    program::file::check_successor(known.constant(), &programme).map_err(|error| CliError::Input(error.to_string()))?;
+    let changes = program::file::differences(&known.on(from).programme, &programme);
+    let knowledge = Knowledge::load(&tx, &programme.id, i64::MAX).await?;
+    let mut members: Vec<(String, usize)> = programme.tiers.iter().map(|tier| (tier.id.clone(), 0)).collect();
+    for (_, partner) in knowledge.directory.iter().filter(|(_, partner)| partner.active(from)) {
+        if let Some(rank) = partner.effective_tier(from, &programme) {
+            members[rank].1 += 1;
+        }
+    }
+    tx.rollback().await?;
+    planned(at, &programme, from, Some((&changes, &members)))
+}
+
+fn planned(at: &At, programme: &Programme, from: Date, known: Option<(&[program::file::Change], &[(String, usize)])>) -> Result<(), CliError> {
+    let (changes, members) = known.unwrap_or((&[], &[]));
+    if at.json {
+        let changes: Vec<_> = changes.iter().map(|change| serde_json::json!({ "path": change.path, "old": change.old, "new": change.new })).collect();
+        let members: serde_json::Map<String, serde_json::Value> = members.iter().map(|(tier, count)| (tier.clone(), (*count).into())).collect();
+        let document = serde_json::json!({ "program": programme.id, "new": known.is_none(), "effective_from": from.to_string(), "changes": changes, "active_members": members });
+        return output::json(&document);
+    }
+    if known.is_none() {
+        return output::text(&format!("programme {} is new; applied now it would be {}\n", programme.id, since(from)));
+    }
+    if changes.is_empty() {
+        return output::text(&format!("programme {}: nothing would change\n", programme.id));
+    }
+    let rows: Vec<Vec<String>> = changes
+        .iter()
+        .map(|change| vec![change.path.clone(), change.old.clone().unwrap_or_else(|| "–".into()), change.new.clone().unwrap_or_else(|| "–".into())])
+        .collect();
+    let affected: Vec<String> = members.iter().filter(|(_, count)| *count > 0).map(|(tier, count)| format!("{count} {tier}")).collect();
+    let total: usize = members.iter().map(|(_, count)| count).sum();
+    output::text(&format!(
+        "programme {}: applied now it would be {}\n\n{}\nfor {total} active members ({})\n",
+        programme.id,
+        since(from),
+        output::table(&["what", "now", "then"], &[false, false, false], &rows),
+        affected.join(", ")
+    ))
+}

@@ -1,0 +1,22 @@
+//! The one home of the clock.
+
+use program::calendar::Instant;
+
+/// Where the clock of a command starts, for tests: an RFC 3339 instant.
+pub const START_VARIABLE: &str = "TRIBUTARY_CLOCK__START";
+
+/// What time it is, or where the environment says the clock starts.
+///
+/// # Errors
+/// The variable is set but is not an instant.
+pub fn now() -> Result<Instant, String> {
+    match std::env::var(START_VARIABLE) {
+        Ok(text) => text.parse().map_err(|error| format!("{START_VARIABLE}: {error}")),
+        Err(_) => Ok(Instant(wall_clock_us())),
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the clock's one home")]
+fn wall_clock_us() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}

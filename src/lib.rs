@@ -1,0 +1,5 @@
+//! tributary settles what a vendor owes its channel partners: the composition root.
+
+pub mod app;
+pub mod cli;
+pub mod clock;

@@ -1,0 +1,202 @@
+//! Wrong programme files, wrong command lines and facts that come too late are refused: exit code 2, a message that names the place and
+//! the reason, and a database that is as it was.
+
+use crate::app::App;
+
+const PROGRAMME: &str = r#"[program]
+id = "p"
+name = "Programme"
+currency = "USD"
+timezone = "UTC"
+
+[[tiers]]
+id = "base"
+name = "Base"
+threshold = "0"
+rate = "5%"
+
+[[tiers]]
+id = "gold"
+name = "Gold"
+threshold = "500k"
+rate = "12%"
+
+[[rules]]
+id = "spiff"
+kind = "spiff"
+rate = "3%"
+when = "new_logo and contract_value > 100k"
+from = 2026-04-01
+through = 2026-06-30
+
+[settlement]
+first_period = "2026-04"
+"#;
+
+/// A text of the programme, what stands there instead, the line of the mistake and a word of the reason.
+const MISTAKES: [(&str, &str, u32, &str); 22] = [
+    ("name = \"Programme\"", "name = \"Programme\"\ncolour = \"red\"", 4, "colour"),
+    ("[settlement]", "[settlements]", 27, "settlements"),
+    ("rate = \"5%\"", "ratee = \"5%\"", 11, "ratee"),
+    ("rate = \"12%\"", "rate = 0.12", 17, "0.12"),
+    ("rate = \"12%\"", "rate = \"12.34567%\"", 17, "12.34567%"),
+    ("rate = \"12%\"", "rate = \"twelve\"", 17, "twelve"),
+    ("rate = \"12%\"", "rate = \"-12%\"", 17, "-12%"),
+    ("currency = \"USD\"", "currency = \"USX\"", 4, "USX"),
+    ("timezone = \"UTC\"", "timezone = \"Mars/Base\"", 5, "Mars/Base"),
+    ("id = \"gold\"", "id = \"base\"", 14, "base"),
+    ("threshold = \"0\"", "threshold = \"600k\"", 16, "500k"),
+    ("threshold = \"500k\"", "threshold = \"500kk\"", 16, "500kk"),
+    ("kind = \"spiff\"", "kind = \"spif\"", 21, "spif"),
+    ("rate = \"3%\"", "rate = \"3%\"\namount = \"5.00\"", 23, "amount"),
+    ("contract_value > 100k", "contract_valu > 100k", 23, "contract_value"),
+    ("contract_value > 100k", "contract_value > \"much\"", 23, "contract_value"),
+    ("contract_value > 100k", "contract_value >", 23, ""),
+    ("new_logo and", "new_logo > 3 and", 23, "new_logo"),
+    ("from = 2026-04-01", "from = \"2026-04-01\"", 24, "from"),
+    ("through = 2026-06-30", "through = 2026-03-31", 25, "2026-03-31"),
+    ("first_period = \"2026-04\"", "first_period = \"2026-13\"", 28, "2026-13"),
+    ("id = \"p\"", "id = \"p", 2, ""),
+];
+
+fn mistakes_in_a_programme_name_their_place(app: &App) {
+    for (text, instead, line, reason) in MISTAKES {
+        assert!(PROGRAMME.contains(text), "{text}");
+        let file = app.write("wrong", "toml", &PROGRAMME.replacen(text, instead, 1));
+        for command in ["program check", "program apply"] {
+            let said = app.refused(&format!("{command} {file}"));
+            assert!(said.contains(&format!("{file}:{line}:")), "{instead}: line {line} is not named\n{said}");
+            assert!(said.contains(reason), "{instead}: {reason:?} is not named\n{said}");
+        }
+    }
+}
+
+fn a_missing_key_is_named(app: &App) {
+    for key in [
+        "id = \"p\"",
+        "currency = \"USD\"",
+        "timezone = \"UTC\"",
+        "rate = \"12%\"",
+        "threshold = \"500k\"",
+        "kind = \"spiff\"",
+        "first_period = \"2026-04\"",
+    ] {
+        let file = app.write("wrong", "toml", &PROGRAMME.replacen(key, "", 1));
+        let said = app.refused(&format!("program apply {file}"));
+        let name = key.split(' ').next().expect("a key");
+        assert!(said.contains(&file) && said.contains(name), "without {key}\n{said}");
+    }
+}
+
+fn settled_april(app: &App) {
+    app.apply(PROGRAMME);
+    app.import("partners", "id,name,program,tier,tier_since\nacme,Acme,p,gold,2026-01-01\nbeta,Beta,p,base,2026-01-01");
+    app.import("customers", "id,name\nc1,Customer");
+    app.import("invoices", "id,customer,partner,currency,subtotal,paid_at\nA1,c1,acme,USD,100.00,2026-04-10T10:00:00Z");
+    app.settle("p", "2026-04");
+}
+
+/// Command lines, and a word that what is said about each must hold.
+const USAGE: [(&str, &str); 28] = [
+    ("", ""),
+    ("settel --program p --period 2026-05", "settel"),
+    ("settle", "--program"),
+    ("settle --program p", "--period"),
+    ("settle --program p --period 2026-05 --through 2026-06", "--through"),
+    ("settle --program p --period 2026-13", "2026-13"),
+    ("settle --program p --period may", "may"),
+    ("settle --program nobodys --period 2026-05", "nobodys"),
+    ("settle --program p --period 2026-06", "2026-05"),
+    ("settle --program p --period 2026-03", "2026-04"),
+    ("settle --program p --period 2027-01", "2027-01"),
+    ("settle --program p --through 2027-01", "2027-01"),
+    ("settle --program p --period 2026-05 --partner acme", "--preview"),
+    ("settle --program p --period 2026-05 --preview --partner nobody", "nobody"),
+    ("import", "import"),
+    ("import parners partners-2.csv", "parners"),
+    ("import partners", "FILE"),
+    ("import partners missing.csv", "missing.csv"),
+    ("import partners program-1.toml", "program-1.toml"),
+    ("program apply missing.toml", "missing.toml"),
+    ("program apply program-1.toml --from soon", "soon"),
+    ("recertify --program p --as-of yesterday", "yesterday"),
+    ("recertify --program nobodys --as-of 2026-07-01", "nobodys"),
+    ("settlement show --program p --partner nobody --period 2026-04", "nobody"),
+    ("explain --invoice nothing", "nothing"),
+    ("wallet show --partner nobody", "nobody"),
+    ("export journal --format xml", "xml"),
+    ("--database mysql://localhost/x settlement list", "mysql"),
+];
+
+fn wrong_command_lines_exit_with_two(app: &App) {
+    settled_april(app);
+    for (line, word) in USAGE {
+        let said = app.refused(line);
+        assert!(said.contains(word), "tributary {line}: {word:?} is not named\n{said}");
+        assert!(!said.trim().is_empty(), "tributary {line} says nothing");
+    }
+}
+
+/// What reaches back into a final period is refused by its name; the first open one may be changed.
+fn facts_that_reach_into_a_final_period_are_refused(app: &App) {
+    settled_april(app);
+    let version = app.write("version", "toml", &PROGRAMME.replace("12%", "13%"));
+    let said = app.refused(&format!("program apply {version} --from 2026-04-30"));
+    assert!(said.contains("2026-04"), "the period is not named\n{said}");
+    for (kind, header, row) in [
+        ("tiers", "partner,tier,effective_from", "acme,base,2026-04-30"),
+        ("parents", "partner,parent,effective_from", "acme,beta,2026-04-30"),
+        ("statuses", "partner,status,effective_from", "acme,suspended,2026-04-30"),
+    ] {
+        let file = app.write(kind, "csv", &format!("{header}\n{row}\n"));
+        let said = app.refused(&format!("import {kind} {file}"));
+        assert!(said.contains("2026-04") && said.contains(&format!("{file}:2")), "{kind}\n{said}");
+        app.import(kind, &format!("{header}\n{}", row.replace("2026-04-30", "2026-05-01")));
+    }
+    app.ok(&format!("program apply {version} --from 2026-05-01"));
+}
+
+/// A version keeps what the books are kept in.
+fn a_version_keeps_its_foundations(app: &App) {
+    settled_april(app);
+    for (text, instead, named) in [
+        ("currency = \"USD\"", "currency = \"EUR\"", "currency"),
+        ("timezone = \"UTC\"", "timezone = \"Europe/Berlin\"", "timezone"),
+        ("first_period = \"2026-04\"", "first_period = \"2026-05\"", "first_period"),
+        ("id = \"gold\"", "id = \"golden\"", "gold"),
+    ] {
+        let file = app.write("version", "toml", &PROGRAMME.replacen(text, instead, 1));
+        let said = app.refused(&format!("program apply {file} --from 2026-06-01"));
+        assert!(said.contains(named), "{instead}: {named} is not named\n{said}");
+    }
+}
+
+/// A flat amount in another currency needs a rate: its lack is an error that names the pair and the day, and nothing is posted.
+fn a_missing_exchange_rate_leaves_the_period_open(app: &App) {
+    app.apply(&PROGRAMME.replace("rate = \"3%\"\nwhen = \"new_logo and contract_value > 100k\"", "amount = \"500.00\""));
+    app.import("partners", "id,name,program,tier,tier_since\nacme,Acme,p,gold,2026-01-01");
+    app.import("customers", "id,name\nc1,Customer");
+    app.import("deals", "id,customer,partner,contract_value,currency,signed_on,new_logo\nD1,c1,acme,5000.00,EUR,2026-04-02,true");
+    app.import("invoices", "id,customer,deal,currency,subtotal,paid_at\nE1,c1,D1,EUR,100.00,2026-04-10T10:00:00Z");
+    app.import("fx", "date,from,to,rate\n2026-04-02,EUR,USD,1.1");
+    let failed = app.run("settle --program p --through 2026-04 --json");
+    assert!(matches!(failed.status.code(), Some(1 | 2)), "{:?} {}", failed.status, failed.stdout_text());
+    for word in ["EUR", "USD", "2026-04-10"] {
+        assert!(failed.stderr.contains(word), "{word} is not named\n{}", failed.stderr);
+    }
+    assert_eq!(app.access().number("SELECT COUNT(*) FROM settlements") + app.access().number("SELECT COUNT(*) FROM postings"), 0);
+    app.assert_verified();
+    app.import("fx", "date,from,to,rate\n2026-04-09,EUR,USD,1.25");
+    let made = app.settle("p", "2026-04");
+    let flat = &made["settlements"][0]["lines"][1];
+    assert_eq!((&flat["component"], &flat["amount"]), (&"spiff".into(), &"400.00".into()), "{made}");
+}
+
+on_both_databases!(
+    mistakes_in_a_programme_name_their_place,
+    a_missing_key_is_named,
+    wrong_command_lines_exit_with_two,
+    facts_that_reach_into_a_final_period_are_refused,
+    a_version_keeps_its_foundations,
+    a_missing_exchange_rate_leaves_the_period_open,
+);

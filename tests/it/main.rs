@@ -1,0 +1,49 @@
+//! End to end: every test here drives the shipped binary, on SQLite and on PostgreSQL.
+//!
+//! `app` is a fresh database with the binary beside it; `postgres` is the one private server of this process. Everything else is
+//! named after what it proves.
+
+#[cfg(test)]
+#[macro_use]
+mod app;
+#[cfg(test)]
+mod canonical;
+#[cfg(test)]
+mod database;
+#[cfg(test)]
+mod json_difference;
+#[cfg(test)]
+mod postgres;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod seeded;
+
+#[cfg(test)]
+mod broken_books;
+#[cfg(test)]
+mod constraints;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod exports;
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
+mod hostile_input;
+#[cfg(test)]
+mod idempotence;
+#[cfg(test)]
+mod import_order;
+#[cfg(test)]
+mod input_errors;
+#[cfg(test)]
+mod kills;
+#[cfg(test)]
+mod printed;
+#[cfg(test)]
+mod refunds;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod worlds;
