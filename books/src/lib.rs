@@ -1,6 +1,8 @@
 //! What is done to the database: record facts, load them, settle, post, verify.
 
 pub mod connection;
+pub mod explain;
+pub mod export;
 pub mod gate;
 pub mod ledger;
 pub mod load;
@@ -10,4 +12,5 @@ pub mod review;
 pub mod settlement;
 pub mod sql;
 pub mod statements;
+pub mod verify;
 pub mod wallet;

@@ -16,7 +16,8 @@ impl MigrationTrait for Step {
             format!("EXISTS (SELECT 1 FROM periods p WHERE p.program = OLD.program AND p.period = OLD.{table} AND p.status = 'final')")
         };
         dialect::refuse_changes(manager, "commission_lines", &of_final("period"), "a line of a final period never changes").await?;
-        dialect::refuse_changes(manager, "booked_credits", &of_final("period"), "a credit booked in a final period never changes").await?;
+        let booked = of_final("period").replace("OLD.program", "OLD.booked_by");
+        dialect::refuse_changes(manager, "booked_credits", &booked, "a credit booked in a final period never changes").await?;
         dialect::refuse_changes(manager, "periods", "OLD.status = 'final'", "a final period never changes").await?;
         dialect::refuse_changes(manager, "reviews", "TRUE", "a review never changes").await?;
         dialect::refuse_changes(manager, "review_results", "TRUE", "a review never changes").await
@@ -33,9 +34,10 @@ CREATE TABLE bookings (
     program {text} NOT NULL REFERENCES programs (id), invoice {text} NOT NULL REFERENCES invoices (id), period {text} NOT NULL,
     PRIMARY KEY (program, invoice)
 ) {table};;
+CREATE INDEX bookings_of_invoice ON bookings (invoice);;
 CREATE TABLE booked_credits (
-    program {text} NOT NULL, invoice {text} NOT NULL, item {text} NOT NULL, partner {text} NOT NULL, role {text} NOT NULL, share {text} NOT NULL,
-    credit {text} NOT NULL, period {text} NOT NULL, PRIMARY KEY (program, invoice, item, partner, role)
+    invoice {text} NOT NULL, item {text} NOT NULL, program {text} NOT NULL, partner {text} NOT NULL, role {text} NOT NULL, share {text} NOT NULL,
+    credit {text} NOT NULL, booked_by {text} NOT NULL, period {text} NOT NULL, PRIMARY KEY (invoice, item, program, partner, role)
 ) {table};;
 CREATE TABLE booked_refunds (
     program {text} NOT NULL, refund {text} NOT NULL REFERENCES refunds (id), invoice {text} NOT NULL, period {text} NOT NULL, ordinal {int} NOT NULL,

@@ -7,6 +7,7 @@ pub mod component;
 pub mod condition;
 pub mod credit;
 pub mod exact;
+pub mod explain;
 pub mod file;
 pub mod fx;
 pub mod invoice;

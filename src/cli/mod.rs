@@ -1,11 +1,15 @@
 //! The command line (interface.md §3).
 
 mod error;
+mod explain;
+mod export;
 mod output;
 mod program;
 mod recertify;
 mod settle;
 mod settlement;
+mod verify;
+mod wallet;
 
 use std::process::ExitCode;
 
@@ -37,6 +41,14 @@ enum Command {
     Settlement(settlement::SettlementArgs),
     /// Review tiers
     Recertify(recertify::RecertifyArgs),
+    /// Every line of an invoice, and why a rule did not pay
+    Explain(explain::ExplainArgs),
+    /// Co-op wallets
+    Wallet(wallet::WalletArgs),
+    /// Check every invariant of the books, read-only
+    Verify(verify::VerifyArgs),
+    /// Write the books in other formats, read-only
+    Export(export::ExportArgs),
 }
 
 /// Runs the command that the process was given.
@@ -80,6 +92,10 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Settle(args) => settle::run(&at, args).await?,
         Command::Settlement(args) => settlement::run(&at, args).await?,
         Command::Recertify(args) => recertify::run(&at, args).await?,
+        Command::Explain(args) => return explain::run(&at, args).await,
+        Command::Wallet(args) => return wallet::run(&at, args).await,
+        Command::Verify(args) => return verify::run(&at, args).await,
+        Command::Export(args) => return export::run(&at, args).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -202,5 +202,5 @@ impl Typesetter {
 
 fn options(statement: &Statement) -> PdfOptions {
     let id = [&statement.program.id, &statement.partner.id, &statement.period, &statement.currency, statement.digest.as_deref().unwrap_or("draft")];
-    PdfOptions { ident: Smart::Custom(id.join("/")), timestamp: None, ..PdfOptions::default() }
+    PdfOptions { ident: Smart::Custom(id.join("/")), timestamp: None, tagged: false, ..PdfOptions::default() }
 }

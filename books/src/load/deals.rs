@@ -55,13 +55,13 @@ impl DealBook {
         for row in rows(tx, query, vec![knowledge.cutoff.into()]).await? {
             let id = row.text(0)?;
             let Some(partner) = find(Some(row.string(1)?)) else { continue };
-            let here = row.string_or_null(4)?.map_or(knowledge.at_home[partner], |program| program == *knowledge.program);
+            let program = row.text_or_null(4)?.unwrap_or_else(|| knowledge.homes[partner].clone());
             let empty = |field: &str| knowledge.later.was_empty("credits", &id, field);
             let window = Window {
                 from: if empty("from_on") { None } else { row.date_or_null(5)? },
                 through: if empty("through_on") { None } else { row.date_or_null(6)? },
             };
-            let credit = RecordedCredit { id: id.clone(), partner, role: row.text(2)?, share: row.rate(3)?, here, window };
+            let credit = RecordedCredit { id: id.clone(), partner, role: row.text(2)?, share: row.rate(3)?, program, window };
             match (row.text_or_null(7)?, row.text_or_null(8)?) {
                 (Some(deal), _) => book.by_deal.entry(deal).or_default().push(credit),
                 (None, Some(customer)) => book.by_customer.entry(customer).or_default().push(credit),
@@ -75,14 +75,14 @@ impl DealBook {
     #[must_use]
     pub fn active_on(&self, knowledge: &Knowledge, day: Date) -> HashMap<PartnerNo, usize> {
         let sourced: Text = SOURCED.into();
-        let column = |partner: Option<PartnerNo>| partner.map(|partner| (partner, knowledge.at_home[partner]));
+        let column = |partner: Option<PartnerNo>| partner.map(|partner| (partner, &knowledge.homes[partner]));
         let mut counts = HashMap::new();
         for deal in self.deals.iter().filter(|deal| deal.signed_on <= day && deal.churned_on.is_none_or(|churned| churned >= day)) {
             let places = [
                 Place { credits: self.by_deal.get(&deal.id).map_or(&[], Vec::as_slice), column: column(deal.partner) },
                 Place { credits: self.by_customer.get(&deal.customer).map_or(&[], Vec::as_slice), column: column(deal.referred_by) },
             ];
-            let partners: BTreeSet<PartnerNo> = resolve(&places, day, &sourced).into_iter().map(|credit| credit.partner).collect();
+            let partners: BTreeSet<PartnerNo> = resolve(&places, day, &sourced).into_iter().filter(|credit| credit.program == knowledge.program).map(|credit| credit.partner).collect();
             for partner in partners {
                 *counts.entry(partner).or_insert(0) += 1;
             }

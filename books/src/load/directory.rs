@@ -1,39 +1,40 @@
 //! Loads all partners as one programme sees them.
 
 use program::calendar::parse_date;
+use program::line::Text;
 use program::member::{Assignment, Certificate, Directory, Origin, ParentLink, Partner, PartnerId, PartnerNo, Status};
 use sea_orm::DatabaseTransaction;
 
 use super::knowledge::FilledLater;
 use super::row::{LoadError, Row, rows};
 
-/// The directory, and which partners have the programme as their home.
+/// The directory, and the partners' home programmes.
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
-pub async fn load(tx: &DatabaseTransaction, program: &str, cutoff: i64, later: &FilledLater) -> Result<(Directory, Vec<bool>), LoadError> {
-    let (mut directory, at_home) = partners(tx, program, cutoff, later).await?;
+pub async fn load(tx: &DatabaseTransaction, program: &str, cutoff: i64, later: &FilledLater) -> Result<(Directory, Vec<Text>), LoadError> {
+    let (mut directory, homes) = partners(tx, cutoff, later).await?;
     tiers(tx, program, cutoff, &mut directory).await?;
     parents(tx, program, cutoff, later, &mut directory).await?;
     statuses(tx, program, cutoff, &mut directory).await?;
     certificates(tx, cutoff, later, &mut directory).await?;
     metrics(tx, cutoff, &mut directory).await?;
-    Ok((directory, at_home))
+    Ok((directory, homes))
 }
 
-async fn partners(tx: &DatabaseTransaction, program: &str, cutoff: i64, later: &FilledLater) -> Result<(Directory, Vec<bool>), LoadError> {
+async fn partners(tx: &DatabaseTransaction, cutoff: i64, later: &FilledLater) -> Result<(Directory, Vec<Text>), LoadError> {
     let mut directory = Directory::default();
-    let mut at_home = Vec::new();
+    let mut homes = Vec::new();
     let query = "SELECT id, program, kind, country FROM partners WHERE seq <= ? ORDER BY id";
     for row in rows(tx, query, vec![cutoff.into()]).await? {
         let id = row.text(0)?;
         let known = |field: &str, value: Option<String>| if later.was_empty("partners", &id, field) { None } else { value };
         let kind = known("kind", row.string_or_null(2)?).unwrap_or_default();
         let country = known("country", row.string_or_null(3)?).unwrap_or_default();
-        at_home.push(row.string(1)? == program);
+        homes.push(row.text(1)?);
         directory.add(Partner { id: PartnerId(id.clone()), kind, country, ..Partner::default() });
     }
-    Ok((directory, at_home))
+    Ok((directory, homes))
 }
 
 fn partner_at(directory: &Directory, row: &Row, column: usize) -> Result<PartnerNo, LoadError> {

@@ -81,8 +81,10 @@ pub struct InvoiceSet {
     by_invoice: HashMap<Text, Vec<(Option<Text>, RecordedCredit)>>,
     by_deal: HashMap<Text, Vec<RecordedCredit>>,
     by_customer: HashMap<Text, Vec<RecordedCredit>>,
-    /// Credits fixed when an invoice was booked: by invoice, then item.
-    booked: HashMap<Text, HashMap<Text, Vec<Credit>>>,
+    /// Invoices that this programme booked.
+    booked: HashSet<Text>,
+    /// Credits of this programme, fixed when the first programme booked an invoice: by invoice, then item.
+    fixed: HashMap<Text, HashMap<Text, Vec<Credit>>>,
 }
 
 impl InvoiceSet {
@@ -105,7 +107,13 @@ impl InvoiceSet {
     /// Whether an invoice was booked in this programme before.
     #[must_use]
     pub fn is_booked(&self, invoice: &str) -> bool {
-        self.booked.contains_key(invoice)
+        self.booked.contains(invoice)
+    }
+
+    /// Whether any programme booked an invoice before, which fixed its credits.
+    #[must_use]
+    pub fn is_fixed(&self, invoice: &str) -> bool {
+        self.fixed.contains_key(invoice)
     }
 
     /// The customer of an invoice.
@@ -126,21 +134,23 @@ impl InvoiceSet {
         self.invoices.iter().position(|invoice| &*invoice.id == id)
     }
 
-    /// The credits of this programme on an item: fixed when it was booked, else as they resolve now (domain.md §3.2, §2.6).
+    /// The credits of this programme on an item: fixed when a programme first booked it, else as they resolve now (domain.md §3.2, §2.6).
     #[must_use]
     pub fn credits(&self, knowledge: &Knowledge, invoice: usize, item: &Item, sourced: &Text) -> Vec<Credit> {
         let id = &self.invoices[invoice].id;
-        if let Some(items) = self.booked.get(id) {
+        if let Some(items) = self.fixed.get(id) {
             return items.get(item.key()).cloned().unwrap_or_default();
         }
-        self.resolve(knowledge, invoice, item, sourced)
+        let mut credits = self.resolve(knowledge, invoice, item, sourced);
+        credits.retain(|credit| credit.program == knowledge.program);
+        credits
     }
 
-    /// The credits of this programme on an item as they resolve now.
+    /// The credits of all programmes on an item as they resolve now.
     #[must_use]
     pub fn resolve(&self, knowledge: &Knowledge, invoice: usize, item: &Item, sourced: &Text) -> Vec<Credit> {
         let paid = &self.invoices[invoice];
-        let column = |partner: Option<PartnerNo>| partner.map(|partner| (partner, knowledge.at_home[partner]));
+        let column = |partner: Option<PartnerNo>| partner.map(|partner| (partner, &knowledge.homes[partner]));
         let (mut of_item, mut of_invoice) = (Vec::new(), Vec::new());
         for (named, credit) in self.by_invoice.get(&paid.id).map_or(&[][..], Vec::as_slice) {
             match named {
@@ -334,38 +344,40 @@ impl Loader<'_> {
     fn credit(&self, row: &Row) -> Result<RecordedCredit, LoadError> {
         let id = row.text(0)?;
         let partner = self.partner(Some(row.string(1)?))?.unwrap_or_default();
-        let here = match row.string_or_null(4)? {
-            Some(program) => program == *self.knowledge.program,
-            None => self.knowledge.at_home[partner],
-        };
+        let program = row.text_or_null(4)?.unwrap_or_else(|| self.knowledge.homes[partner].clone());
         let filled = row.int(7)?;
         let empty = |field: &str| self.empty(filled, "credits", &id, field);
         let window = Window {
             from: if empty("from_on") { None } else { row.date_or_null(5)? },
             through: if empty("through_on") { None } else { row.date_or_null(6)? },
         };
-        Ok(RecordedCredit { id: id.clone(), partner, role: row.text(2)?, share: row.rate(3)?, here, window })
+        Ok(RecordedCredit { id: id.clone(), partner, role: row.text(2)?, share: row.rate(3)?, program, window })
     }
 
     async fn booked(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
         let condition = &self.scope.condition;
-        let mut values: Vec<Value> = vec![(&*self.knowledge.program).into()];
-        values.extend(self.scope.values.iter().cloned());
-        let query = format!("SELECT b.invoice FROM bookings b JOIN invoices i ON i.id = b.invoice WHERE b.program = ? AND {condition}");
-        for row in rows(self.tx, &query, values.clone()).await? {
-            set.booked.insert(row.text(0)?, HashMap::new());
+        let query = format!("SELECT b.invoice, b.program FROM bookings b JOIN invoices i ON i.id = b.invoice WHERE {condition}");
+        for row in rows(self.tx, &query, self.scope.values.clone()).await? {
+            let invoice = row.text(0)?;
+            if row.string(1)? == *self.knowledge.program {
+                set.booked.insert(invoice.clone());
+            }
+            set.fixed.entry(invoice).or_default();
         }
-        if set.booked.is_empty() {
+        if set.fixed.is_empty() {
             return Ok(());
         }
         let query = format!(
             "SELECT b.invoice, b.item, b.partner, b.role, b.share, b.credit FROM booked_credits b JOIN invoices i ON i.id = b.invoice \
-             WHERE b.program = ? AND {condition} ORDER BY b.invoice, b.item, b.partner, b.role"
+             WHERE {condition} AND b.program = ? ORDER BY b.invoice, b.item, b.partner, b.role"
         );
+        let mut values = self.scope.values.clone();
+        values.push((&*self.knowledge.program).into());
         for row in rows(self.tx, &query, values).await? {
             let partner = self.partner(Some(row.string(2)?))?.unwrap_or_default();
-            let credit = Credit { id: row.text_or_empty(5)?, partner, role: row.text(3)?, share: row.rate(4)? };
-            set.booked.entry(row.text(0)?).or_default().entry(row.text(1)?).or_default().push(credit);
+            let program = self.knowledge.program.clone();
+            let credit = Credit { id: row.text_or_empty(5)?, program, partner, role: row.text(3)?, share: row.rate(4)? };
+            set.fixed.entry(row.text(0)?).or_default().entry(row.text(1)?).or_default().push(credit);
         }
         Ok(())
     }

@@ -42,8 +42,8 @@ pub struct Knowledge {
     pub versions: Versions,
     /// All partners.
     pub directory: Directory,
-    /// Which partners have this programme as their home, by number.
-    pub at_home: Vec<bool>,
+    /// The partners' home programmes, by number.
+    pub homes: Vec<Text>,
     /// Exchange rates into its currency.
     pub fx: Fx,
     /// Freezes of promotions and demotions.
@@ -60,10 +60,10 @@ impl Knowledge {
     pub async fn load(tx: &DatabaseTransaction, program: &str, cutoff: i64) -> Result<Self, LoadError> {
         let later = FilledLater::load(tx, cutoff).await?;
         let versions = versions::load(tx, program, cutoff).await?;
-        let (directory, at_home) = directory::load(tx, program, cutoff, &later).await?;
+        let (directory, homes) = directory::load(tx, program, cutoff, &later).await?;
         let fx = load_fx(tx, &versions, cutoff).await?;
         let freezes = load_freezes(tx, program, cutoff, &directory).await?;
-        Ok(Self { program: program.into(), cutoff, versions, directory, at_home, fx, freezes, later })
+        Ok(Self { program: program.into(), cutoff, versions, directory, homes, fx, freezes, later })
     }
 }
 

@@ -9,6 +9,9 @@ use super::shape::{FINEST_EXPONENT, Shape};
 use super::table::{Kind, Table};
 use crate::sql;
 
+/// Rows that one statement inserts.
+pub(crate) const STATEMENT_ROWS_MAX: usize = 500;
+
 /// Rows of one kind, staged.
 ///
 /// Beside the kind's fields a staged row has `n` (its number), `line`, `bad` (1: wrong), `known0`, `known1` (1: the kind's first or
@@ -49,12 +52,15 @@ impl Stage {
 
     /// Adds rows.
     pub(crate) async fn insert<C: ConnectionTrait>(&self, db: &C, rows: Staged) -> Result<(), DbErr> {
-        if rows.rows == 0 {
-            return Ok(());
-        }
         let fields: Vec<&str> = ["n", "line", "bad"].into_iter().chain(self.kind.columns.iter().map(|column| column.field)).collect();
-        let text = format!("INSERT INTO {} ({}) VALUES {}", self.name, fields.join(", "), sql::places(rows.rows, fields.len()));
-        sql::execute(db, &text, rows.values).await?;
+        let mut values = rows.values;
+        // An invoice may carry more items than one statement takes.
+        while !values.is_empty() {
+            let rest = values.split_off(values.len().min(STATEMENT_ROWS_MAX * fields.len()));
+            let places = sql::places(values.len() / fields.len(), fields.len());
+            let text = format!("INSERT INTO {} ({}) VALUES {places}", self.name, fields.join(", "));
+            sql::execute(db, &text, std::mem::replace(&mut values, rest)).await?;
+        }
         Ok(())
     }
 

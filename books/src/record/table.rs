@@ -108,17 +108,6 @@ impl Table {
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         [self.key, self.facts, self.optional, self.labels].into_iter().flatten().map(|entry| pair(entry))
     }
-
-    /// `m.a = s.b AND …`: that a row `m` of it is the staged row `s`.
-    pub(crate) fn same_row(&self) -> String {
-        conjunction(self.key, "m", "s")
-    }
-}
-
-/// `left.a = right.b AND …`.
-pub(crate) fn conjunction(on: &'static [&'static str], left: &str, right: &str) -> String {
-    let equal: Vec<String> = on.iter().map(|entry| pair(entry)).map(|(a, b)| format!("{left}.{a} = {right}.{b}")).collect();
-    equal.join(" AND ")
 }
 
 /// A column whose field has its name.

@@ -126,8 +126,14 @@ pub async fn reach(tx: &DatabaseTransaction, program: &str, period: Period, stag
 /// # Errors
 /// The database failed.
 pub async fn clear_rating(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<(), LoadError> {
-    for table in ["commission_lines", "booked_credits", "bookings", "booked_refunds", "spiff_uses"] {
-        let delete = format!("DELETE FROM {table} WHERE program = ? AND period = ?");
+    for (table, program_column) in [
+        ("commission_lines", "program"),
+        ("booked_credits", "booked_by"),
+        ("bookings", "program"),
+        ("booked_refunds", "program"),
+        ("spiff_uses", "program"),
+    ] {
+        let delete = format!("DELETE FROM {table} WHERE {program_column} = ? AND period = ?");
         execute(tx, &delete, vec![program.into(), period.to_string().into()]).await?;
     }
     Ok(())

@@ -121,28 +121,37 @@ pub async fn store(tx: &DatabaseTransaction, program: &str, period: &str, lines:
 pub async fn store_bookings(tx: &DatabaseTransaction, knowledge: &Knowledge, work: &Workset, refunds: &[BookedRefund], uses: &[Use]) -> Result<(), LoadError> {
     let program = &*knowledge.program;
     let period = work.period.to_string();
+    let sourced: Text = program::programme::SOURCED.into();
     let (mut invoices, mut credits) = (Vec::new(), Vec::new());
     for job in &work.jobs {
-        let Some(of_items) = &job.credits else { continue };
-        let invoice = &work.sets[job.set].invoices[job.place];
+        if job.credits.is_none() {
+            continue;
+        }
+        let set = &work.sets[job.set];
+        let invoice = &set.invoices[job.place];
         invoices.push(vec![program.into(), (&*invoice.id).into(), period.as_str().into()]);
-        for (item, of_item) in invoice.items.iter().zip(of_items) {
-            for credit in of_item {
+        if set.is_fixed(&invoice.id) {
+            continue;
+        }
+        // The first programme that books an invoice fixes its credits in all of them.
+        for item in &invoice.items {
+            for credit in set.resolve(knowledge, job.place, item, &sourced) {
                 credits.push(vec![
-                    program.into(),
                     (&*invoice.id).into(),
                     item.key().into(),
+                    (&*credit.program).into(),
                     (&**knowledge.directory.id(credit.partner)).into(),
                     (&*credit.role).into(),
                     credit.share.to_string().into(),
                     or_empty(credit.id.as_ref()),
+                    program.into(),
                     period.as_str().into(),
                 ]);
             }
         }
     }
     insert_rows(tx, "bookings", &["program", "invoice", "period"], invoices).await?;
-    insert_rows(tx, "booked_credits", &["program", "invoice", "item", "partner", "role", "share", "credit", "period"], credits).await?;
+    insert_rows(tx, "booked_credits", &["invoice", "item", "program", "partner", "role", "share", "credit", "booked_by", "period"], credits).await?;
     let refunds = refunds
         .iter()
         .map(|r| vec![program.into(), (&*r.refund).into(), (&*r.invoice).into(), period.as_str().into(), r.ordinal.into()])

@@ -157,7 +157,7 @@ impl Gatherer<'_> {
         Ok(())
     }
 
-    /// Books the invoices of a scope whose own period fits, that no settlement booked before and of which any item has a credit here.
+    /// Books the invoices of a scope whose own period fits, that this programme has not booked and of which any item has a credit in it.
     async fn book(&self, work: &mut Workset, scope: &Scope, fits: impl Fn(Period) -> bool) -> Result<(), LoadError> {
         let set = InvoiceSet::load(self.tx, self.knowledge, scope).await?;
         let number = work.sets.len();
@@ -166,7 +166,7 @@ impl Gatherer<'_> {
             if self.is_history(invoice.paid_on) || !fits(own_period) || set.is_booked(&invoice.id) {
                 continue;
             }
-            let credits: Vec<Vec<Credit>> = invoice.items.iter().map(|item| set.resolve(self.knowledge, place, item, &self.sourced)).collect();
+            let credits: Vec<Vec<Credit>> = invoice.items.iter().map(|item| set.credits(self.knowledge, place, item, &self.sourced)).collect();
             if credits.iter().any(|credits| !credits.is_empty()) {
                 work.jobs.push(Job { set: number, place, own_period, credits: Some(credits), posted: Vec::new(), again: Vec::new() });
             }
@@ -229,7 +229,7 @@ impl Gatherer<'_> {
             }
             let partner = row.string(2)?;
             let partner = self.knowledge.directory.find(&partner).ok_or(LoadError::Corrupt { value: partner, what: "a recorded partner" })?;
-            let credit = Credit { id: None, partner, role: row.text(3)?, share: row.rate(4)? };
+            let credit = Credit { id: None, program: self.knowledge.program.clone(), partner, role: row.text(3)?, share: row.rate(4)? };
             let tier = row.text_or_null(5)?.unwrap_or_else(|| "".into());
             found.push((row.text(0)?, BookedItem { item: row.text(1)?, credit, tier, bonuses: Vec::new() }));
         }

@@ -1,7 +1,7 @@
 //! Further programmes of partners.
 
 use super::STATUSES;
-use crate::record::member::check_row;
+use crate::record::rules::members::check_row;
 use crate::record::shape::Shape;
 use crate::record::table::{Kind, Need, Table, column, refers};
 

@@ -1,0 +1,126 @@
+//! Refunds that their invoice can bear (domain.md §4.2, §4.3).
+
+use std::collections::{BTreeMap, HashMap};
+
+use program::calendar::Instant;
+use program::refund::{Refund, RefundError, RefundKind, spread};
+use sea_orm::Value;
+
+use super::{Merged, text};
+use crate::record::error::{Findings, RecordError};
+use crate::record::stage::{AFFECTED, line_number};
+
+/// Invoices looked at together.
+const INVOICES_AT_ONCE: usize = 500;
+
+/// Looks at the invoices whose refunds changed.
+pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
+    after_payment(merged, findings).await?;
+    let mut after = String::new();
+    loop {
+        let page = format!(
+            "SELECT DISTINCT s.invoice FROM {} s WHERE {AFFECTED} AND s.invoice > ? ORDER BY s.invoice LIMIT {INVOICES_AT_ONCE}",
+            merged.staged()
+        );
+        let invoices = merged.rows(&page, [after.as_str().into()]).await?;
+        let Some(last) = invoices.last() else { return Ok(()) };
+        let last = text(last, 0)?;
+        for (invoice, refunded) in load(merged, &after, &last).await? {
+            refunded.replay(&invoice, findings);
+        }
+        after = last;
+    }
+}
+
+async fn after_payment(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
+    let joined = format!("FROM {} s JOIN invoices i ON i.id = s.invoice WHERE {AFFECTED}", merged.staged());
+    merged
+        .blame(findings, "invoice", ("s.line, s.invoice", &format!("{joined} AND i.paid_at IS NULL")), |row| {
+            Ok(format!("invoice {:?} is not paid; fill its paid_at first", text(row, 1)?))
+        })
+        .await?;
+    merged
+        .blame(findings, "refunded_at", ("s.line, s.refunded_at, i.paid_at", &format!("{joined} AND s.refunded_at < i.paid_at")), |row| {
+            let (refunded, paid): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+            Ok(format!("{} lies before the payment of the invoice, {}", Instant(refunded), Instant(paid)))
+        })
+        .await?;
+    Ok(())
+}
+
+/// An invoice with its refunds in the order of their dates and ids.
+#[derive(Debug, Default)]
+struct Refunded {
+    items: Vec<(String, i64)>,
+    refunds: Vec<Refund>,
+    lines: HashMap<String, u64>,
+    /// Per programme, the refunds booked, in the order in which they were.
+    booked: BTreeMap<String, Vec<String>>,
+}
+
+async fn load(merged: &Merged<'_>, after: &str, last: &str) -> Result<BTreeMap<String, Refunded>, RecordError> {
+    let changed = format!("IN (SELECT s.invoice FROM {} s WHERE {AFFECTED} AND s.invoice > ? AND s.invoice <= ?)", merged.staged());
+    let bounds = || -> [Value; 2] { [after.into(), last.into()] };
+    let mut all: BTreeMap<String, Refunded> = BTreeMap::new();
+    for row in merged.rows(&format!("SELECT id, subtotal_minor FROM invoices WHERE id {changed}"), bounds()).await? {
+        all.entry(text(&row, 0)?).or_default().items.push((String::new(), row.try_get_by_index(1)?));
+    }
+    for row in merged.rows(&format!("SELECT invoice, item, amount_minor FROM invoice_items WHERE invoice {changed} ORDER BY invoice, item"), bounds()).await? {
+        let refunded = all.entry(text(&row, 0)?).or_default();
+        if refunded.items.first().is_some_and(|(item, _)| item.is_empty()) {
+            refunded.items.clear();
+        }
+        refunded.items.push((text(&row, 1)?, row.try_get_by_index(2)?));
+    }
+    let refunds = format!(
+        "SELECT r.invoice, r.id, r.item, r.amount_minor, r.kind, r.of_refund, r.cost_returned, x.line FROM refunds r \
+         LEFT JOIN {} x ON x.id = r.id AND x.bad = 0 WHERE r.invoice {changed} ORDER BY r.invoice, r.refunded_at, r.id",
+        merged.staged()
+    );
+    for row in merged.rows(&refunds, bounds()).await? {
+        let (id, kind) = (text(&row, 1)?, text(&row, 4)?);
+        let kind = RefundKind::named(&kind).ok_or_else(|| RecordError::Corrupt(format!("kind {kind:?} of a refund")))?;
+        let refunded = all.entry(text(&row, 0)?).or_default();
+        if let Some(line) = row.try_get_by_index::<Option<i64>>(7)? {
+            refunded.lines.insert(id.clone(), line_number(line));
+        }
+        let cost_returned = row.try_get_by_index::<i64>(6)? == 1;
+        let (item, amount_minor, of) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?, row.try_get_by_index(5)?);
+        refunded.refunds.push(Refund { id, item, amount_minor, kind, of, cost_returned });
+    }
+    let booked = format!("SELECT invoice, program, refund FROM booked_refunds WHERE invoice {changed} ORDER BY invoice, program, ordinal");
+    for row in merged.rows(&booked, bounds()).await? {
+        all.entry(text(&row, 0)?).or_default().booked.entry(text(&row, 1)?).or_default().push(text(&row, 2)?);
+    }
+    Ok(all)
+}
+
+impl Refunded {
+    /// Takes all refunds again, in each programme's order: those booked first.
+    fn replay(&self, invoice: &str, findings: &mut Findings) {
+        let items: Vec<(&str, i64)> = self.items.iter().map(|(item, amount)| (item.as_str(), *amount)).collect();
+        let none = Vec::new();
+        let orders: Vec<&Vec<String>> = if self.booked.is_empty() { vec![&none] } else { self.booked.values().collect() };
+        for booked in orders {
+            let place = |refund: &Refund| booked.iter().position(|id| *id == refund.id).unwrap_or(usize::MAX);
+            let mut refunds = self.refunds.clone();
+            refunds.sort_by_key(place);
+            if let Err(error) = spread(&items, &refunds) {
+                self.blame(invoice, &error, findings);
+                return;
+            }
+        }
+    }
+
+    fn blame(&self, invoice: &str, error: &RefundError, findings: &mut Findings) {
+        let (refund, column) = match error {
+            RefundError::MoreThanLeft { refund, .. } | RefundError::MoreThanChargedBack { refund, .. } => (Some(refund), "amount"),
+            RefundError::NoSuchItem { refund, .. } => (Some(refund), "item"),
+            RefundError::NoSuchChargeback { refund, .. } => (Some(refund), "of"),
+            RefundError::Overflow(_) => (None, "amount"),
+        };
+        // A new refund may take what a recorded, later one needs: then the new one is to blame.
+        let line = refund.and_then(|refund| self.lines.get(refund)).or_else(|| self.lines.values().max()).copied().unwrap_or(1);
+        findings.add(line, column, format!("invoice {invoice:?} can't bear its refunds, taken in order of date: {error}"));
+    }
+}

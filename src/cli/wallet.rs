@@ -1,0 +1,14 @@
+//! `wallet`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{At, CliError};
+
+#[derive(Debug, Args)]
+pub(crate) struct WalletArgs {}
+
+pub(crate) async fn run(_at: &At, _args: WalletArgs) -> Result<ExitCode, CliError> {
+    Err(CliError::Failed("not built yet".into()))
+}
