@@ -91,19 +91,27 @@ pub async fn list(tx: &DatabaseTransaction, program: Option<&str>, period: Optio
     heads(tx, &conditions.join(" AND "), values).await
 }
 
-async fn with_lines(tx: &DatabaseTransaction, program: &str, period: Period, mut found: Vec<StoredSettlement>) -> Result<Vec<StoredSettlement>, LoadError> {
+/// Reads the lines of settlements of one programme and period, given in order of partner and currency.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn with_lines(tx: &DatabaseTransaction, program: &str, period: Period, mut found: Vec<StoredSettlement>) -> Result<Vec<StoredSettlement>, LoadError> {
     for chunk in found.chunks_mut(500) {
         let mut payees: Vec<Text> = chunk.iter().map(|stored| stored.settlement.partner.clone()).collect();
         payees.dedup();
-        for line in lines::of_payees(tx, program, &period.to_string(), &payees).await? {
-            let owner = chunk.iter_mut().find(|stored| stored.settlement.partner == line.payee && stored.settlement.currency == line.currency);
-            if let Some(owner) = owner {
-                owner.settlement.lines.push(line);
+        let mut owner = 0;
+        lines::each_of_payees(tx, (program, &period.to_string()), &payees, |line| {
+            // Settlements and lines come in the same order of partner and currency.
+            let owns = |stored: &StoredSettlement| stored.settlement.partner == line.payee && stored.settlement.currency == line.currency;
+            while chunk.get(owner).is_some_and(|stored| !owns(stored)) {
+                owner += 1;
             }
-        }
-        for stored in chunk {
-            stored.settlement.lines.sort_by(program::line::Line::order);
-        }
+            if let Some(stored) = chunk.get_mut(owner) {
+                stored.settlement.lines.push(line);
+            }
+            Ok::<(), LoadError>(())
+        })
+        .await?;
     }
     Ok(found)
 }

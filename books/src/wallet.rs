@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use program::calendar::{Date, Instant, Period, months_after};
 use program::line::{Line, Source, Text};
 use program::money::Currency;
-use program::settlement::Settlement;
 use sea_orm::DatabaseTransaction;
 
 use crate::ledger::{self, Posting, Transaction};
 use crate::load::Knowledge;
 use crate::load::row::{LoadError, execute, first_row, rows};
 use crate::settlement::error::SettleError;
+use crate::settlement::lines::coop_of;
 
 /// A lot: invoice, item and role name it within its wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,35 +97,47 @@ async fn draw(tx: &DatabaseTransaction, key: &WalletKey, lot: &mut Lot, draw: Dr
     Ok(())
 }
 
-/// Moves a wallet by the co-op lines of a settlement that has just been made final.
+/// What a settlement does to a wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// The wallet.
+    pub key: WalletKey,
+    /// The sum of its co-op lines, minor units.
+    pub credit_minor: i64,
+    /// Whether all of them are accruals.
+    pub only_accruals: bool,
+}
+
+/// Moves wallets by the co-op lines of settlements that have just been made final.
 ///
 /// A reversal takes what is left of its own lot, then the oldest; what no lot can bear leaves the wallet negative, and a new accrual first
-/// fills that.
+/// fills that. Accruals alone, into a wallet that is not negative, need no draws.
 ///
 /// # Errors
 /// The database failed, or a sum does not fit.
-pub async fn accrue(tx: &DatabaseTransaction, settlement: &Settlement) -> Result<(), SettleError> {
-    let lines: Vec<&Line> = settlement.lines.iter().filter(|line| line.fund().is_some()).collect();
-    if lines.is_empty() {
-        return Ok(());
+pub async fn accrue(tx: &DatabaseTransaction, movements: &[Movement], period: Period) -> Result<(), SettleError> {
+    let upsert = "ON CONFLICT (program, partner, fund, currency) DO UPDATE SET balance_minor = wallets.balance_minor + excluded.balance_minor, \
+                  revision = wallets.revision + 1 RETURNING program, partner, currency, balance_minor";
+    for chunk in movements.chunks(1_000) {
+        let places = crate::sql::places(chunk.len(), 5);
+        let text = format!("INSERT INTO wallets (program, partner, fund, currency, balance_minor) VALUES {places} {upsert}");
+        let mut values = Vec::with_capacity(chunk.len() * 5);
+        for Movement { key, credit_minor, .. } in chunk {
+            values.extend([(&*key.program).into(), (&*key.partner).into(), "coop".into(), key.currency.code().into(), (*credit_minor).into()]);
+        }
+        let mut after: BTreeMap<(Text, Currency), i64> = BTreeMap::new();
+        for row in rows(tx, &text, values).await? {
+            after.insert((row.text(1)?, row.currency(2)?), row.int(3)?);
+        }
+        for Movement { key, credit_minor, only_accruals } in chunk {
+            let after_minor = after.get(&(key.partner.clone(), key.currency)).copied().unwrap_or(0);
+            let before_minor = after_minor.checked_sub(*credit_minor).ok_or(program::exact::Overflow)?;
+            if !only_accruals || before_minor < 0 {
+                let lines = coop_of(tx, &key.program, &period.to_string(), &key.partner, key.currency.code()).await?;
+                move_lots(tx, key, &lines.iter().collect::<Vec<_>>(), period).await?;
+            }
+        }
     }
-    let key = WalletKey { program: settlement.program.clone(), partner: settlement.partner.clone(), currency: settlement.currency };
-    let upsert = "INSERT INTO wallets (program, partner, fund, currency, balance_minor) VALUES (?, ?, 'coop', ?, ?) ON CONFLICT (program, partner, fund, currency) \
-                  DO UPDATE SET balance_minor = wallets.balance_minor + excluded.balance_minor, revision = wallets.revision + 1 RETURNING balance_minor";
-    let values = vec![
-        (&*key.program).into(),
-        (&*key.partner).into(),
-        key.currency.code().into(),
-        settlement.totals.coop_credit_minor.into(),
-    ];
-    let row = first_row(tx, upsert, values).await?.ok_or(LoadError::Corrupt { value: String::new(), what: "a wallet's balance" })?;
-    let after_minor = row.int(0)?;
-    let before_minor = after_minor.checked_sub(settlement.totals.coop_credit_minor).ok_or(program::exact::Overflow)?;
-    let only_accruals = lines.iter().all(|line| line.source == Source::Invoice);
-    if only_accruals && before_minor >= 0 {
-        return Ok(());
-    }
-    move_lots(tx, &key, &lines, settlement.period).await?;
     Ok(())
 }
 

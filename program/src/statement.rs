@@ -44,6 +44,8 @@ pub struct Statement {
     pub coop: Option<CoopMovement>,
     /// Every line, in the settlement's order.
     pub lines: Vec<StatementLine>,
+    /// How many lines a summary leaves out; 0 in a full statement.
+    pub lines_left_out: usize,
 }
 
 /// An id and the name that readers know it by.
@@ -205,7 +207,16 @@ impl Statement {
             components: component_totals(&settlement.lines, currency)?,
             coop: setting.wallet.map(|wallet| coop_movement(&settlement.lines, wallet, currency)).transpose()?,
             lines: settlement.lines.iter().map(|line| statement_line(line, setting)).collect::<Result<_, _>>()?,
+            lines_left_out: 0,
         })
+    }
+
+    /// The statement with its totals and without its lines, for one with more lines than a document can take.
+    #[must_use]
+    pub fn summary(mut self) -> Self {
+        self.lines_left_out += self.lines.len();
+        self.lines = Vec::new();
+        self
     }
 }
 
@@ -424,6 +435,14 @@ mod tests {
     fn names_keep_their_letters_but_nothing_that_turns_or_breaks_the_page() {
         let name = statement_with_names("Α\u{202E}к\nm\te \u{2067}*x* #panic()", None).partner.name;
         assert_eq!(name, "Αк m e *x* #panic()");
+    }
+
+    #[test]
+    fn a_summary_says_how_many_lines_it_leaves_out() {
+        let full = statement_with_names("Acme", None);
+        let (lines, components) = (full.lines.len(), full.components.clone());
+        let summary = full.summary().summary();
+        assert_eq!((summary.lines.len(), summary.lines_left_out, summary.components), (0, lines, components));
     }
 
     #[test]

@@ -10,6 +10,34 @@ pub(crate) fn json(document: &serde_json::Value) -> Result<(), CliError> {
     serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::other).and_then(|()| out.write_all(b"\n")).or_else(closed)
 }
 
+/// Prints `{"NAME": [ … ]}` element by element, so that a long list is never held whole.
+pub(crate) struct JsonList {
+    out: io::BufWriter<io::Stdout>,
+    name: &'static str,
+    count: usize,
+}
+
+impl JsonList {
+    /// An empty list.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { out: io::BufWriter::new(io::stdout()), name, count: 0 }
+    }
+
+    /// Prints the next element.
+    pub(crate) fn push(&mut self, element: &serde_json::Value) -> Result<(), CliError> {
+        let head = if self.count == 0 { format!("{{\"{}\": [\n", self.name) } else { ",\n".to_owned() };
+        self.count += 1;
+        let written = self.out.write_all(head.as_bytes());
+        written.and_then(|()| serde_json::to_writer(&mut self.out, element).map_err(io::Error::other)).or_else(closed)
+    }
+
+    /// Prints the end.
+    pub(crate) fn finish(mut self) -> Result<(), CliError> {
+        let head = if self.count == 0 { format!("{{\"{}\": [", self.name) } else { "\n".to_owned() };
+        self.out.write_all(head.as_bytes()).and_then(|()| self.out.write_all(b"]}\n")).and_then(|()| self.out.flush()).or_else(closed)
+    }
+}
+
 /// Prints text.
 pub(crate) fn text(text: &str) -> Result<(), CliError> {
     io::stdout().lock().write_all(text.as_bytes()).or_else(closed)

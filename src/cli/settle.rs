@@ -38,58 +38,65 @@ pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
         (None, None) => return Err(CliError::Input("name a period with --period or --through".into())),
     };
     let books = at.books().await?;
-    let settlements = if args.preview { preview(at, &books, &args, target).await? } else { settle(at, &books, &args.program, target).await? };
-    if at.json {
-        let list: Vec<_> = settlements.iter().map(statements::StoredSettlement::json).collect();
-        return output::json(&serde_json::json!({ "settlements": list }));
+    if args.preview {
+        return preview(at, &books, &args, target).await;
     }
-    output::text(&statements::summary_table(&settlements, &output::table))
-}
-
-async fn settle(at: &At, books: &books::connection::Books, program: &str, target: Target) -> Result<Vec<statements::StoredSettlement>, CliError> {
     let tx = books.begin_read().await?;
-    let open = run::open_periods(&tx, program, target, Some(at.now)).await?;
+    let open = run::open_periods(&tx, &args.program, target, Some(at.now)).await?;
     tx.rollback().await?;
     for &period in &open {
-        run::settle_period(books, program, period, at.now).await?;
+        run::settle_period(&books, &args.program, period, at.now).await?;
     }
-    let print = match target {
-        Target::Period(period) => vec![period],
-        Target::Through(_) => open,
-    };
     let tx = books.begin_read().await?;
-    let mut settlements = Vec::new();
-    for period in print {
-        settlements.extend(statements::of_period(&tx, program, period).await?);
-    }
+    let printed = print(at, &tx, &args, &shown(target, &open), &[]).await;
     tx.rollback().await?;
-    Ok(settlements)
+    printed
+}
+
+/// A period asked for by name is printed even if it was final before.
+fn shown(target: Target, open: &[Period]) -> Vec<Period> {
+    match target {
+        Target::Period(period) => vec![period],
+        Target::Through(_) => open.to_vec(),
+    }
 }
 
 /// Computes in a transaction that is rolled back: a preview and the real thing are one way.
-async fn preview(at: &At, books: &books::connection::Books, args: &SettleArgs, target: Target) -> Result<Vec<statements::StoredSettlement>, CliError> {
+async fn preview(at: &At, books: &books::connection::Books, args: &SettleArgs, target: Target) -> Result<(), CliError> {
     let tx = books.begin_write().await?;
     let result = async {
         let open = run::open_periods(&tx, &args.program, target, None).await?;
         run::settle_within(&tx, &args.program, &open, at.now).await?;
-        let print = match target {
-            Target::Period(period) => vec![period],
-            Target::Through(_) => open.clone(),
-        };
-        let mut settlements = Vec::new();
-        for period in print {
-            settlements.extend(statements::of_period(&tx, &args.program, period).await?);
-        }
-        for settlement in settlements.iter_mut().filter(|settlement| open.contains(&settlement.settlement.period)) {
-            settlement.make_draft();
-        }
-        Ok::<_, CliError>(settlements)
+        print(at, &tx, args, &shown(target, &open), &open).await
     }
     .await;
     tx.rollback().await?;
-    let mut settlements = result?;
-    if let Some(partner) = &args.partner {
-        settlements.retain(|settlement| &*settlement.settlement.partner == partner.as_str());
-    }
-    Ok(settlements)
+    result
 }
+
+/// Prints settlements period by period; those of `drafts` were computed only. Lines are read where JSON shows them, a few partners at a time.
+async fn print(at: &At, tx: &sea_orm::DatabaseTransaction, args: &SettleArgs, periods: &[Period], drafts: &[Period]) -> Result<(), CliError> {
+    let mut list = output::JsonList::new("settlements");
+    let mut all = Vec::new();
+    for &period in periods {
+        let mut found = statements::list(tx, Some(&args.program), Some(period), args.partner.as_deref()).await?;
+        if drafts.contains(&period) {
+            found.iter_mut().for_each(statements::StoredSettlement::make_draft);
+        }
+        if !at.json {
+            all.extend(found);
+            continue;
+        }
+        while !found.is_empty() {
+            let rest = found.split_off(found.len().min(PARTNERS_AT_ONCE));
+            for settlement in statements::with_lines(tx, &args.program, period, found).await? {
+                list.push(&settlement.json())?;
+            }
+            found = rest;
+        }
+    }
+    if at.json { list.finish() } else { output::text(&statements::summary_table(&all, &output::table)) }
+}
+
+/// Settlements whose lines are held at once while printing.
+const PARTNERS_AT_ONCE: usize = 100;

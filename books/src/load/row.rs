@@ -3,7 +3,8 @@
 use program::calendar::{Date, Instant, Period, parse_date};
 use program::line::Text;
 use program::money::{Currency, Rate};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+use futures::StreamExt;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, StreamTrait, Value};
 
 use crate::sql;
 
@@ -173,8 +174,26 @@ impl Row {
 /// # Errors
 /// The database failed.
 pub async fn rows(tx: &DatabaseTransaction, text: &str, values: Vec<Value>) -> Result<Vec<Row>, LoadError> {
-    let statement = sql::statement(tx.get_database_backend(), text, values);
+    let statement = sql::statement(ConnectionTrait::get_database_backend(tx), text, values);
     Ok(tx.query_all_raw(statement).await?.into_iter().map(Row).collect())
+}
+
+/// Hands on each row of a query with `?` placeholders as it comes, so that a large result is never held whole.
+///
+/// # Errors
+/// The database failed, or `each` did.
+pub async fn each_row<E: From<LoadError> + Send>(
+    tx: &DatabaseTransaction,
+    text: &str,
+    values: Vec<Value>,
+    mut each: impl FnMut(Row) -> Result<(), E> + Send,
+) -> Result<(), E> {
+    let statement = sql::statement(ConnectionTrait::get_database_backend(tx), text, values);
+    let mut stream = tx.stream_raw(statement).await.map_err(LoadError::from)?;
+    while let Some(row) = stream.next().await {
+        each(Row(row.map_err(LoadError::from)?))?;
+    }
+    Ok(())
 }
 
 /// The first row of a query with `?` placeholders.
@@ -182,7 +201,7 @@ pub async fn rows(tx: &DatabaseTransaction, text: &str, values: Vec<Value>) -> R
 /// # Errors
 /// The database failed.
 pub async fn first_row(tx: &DatabaseTransaction, text: &str, values: Vec<Value>) -> Result<Option<Row>, LoadError> {
-    let statement = sql::statement(tx.get_database_backend(), text, values);
+    let statement = sql::statement(ConnectionTrait::get_database_backend(tx), text, values);
     Ok(tx.query_one_raw(statement).await?.map(Row))
 }
 
@@ -191,6 +210,6 @@ pub async fn first_row(tx: &DatabaseTransaction, text: &str, values: Vec<Value>)
 /// # Errors
 /// The database failed.
 pub async fn execute(tx: &DatabaseTransaction, text: &str, values: Vec<Value>) -> Result<u64, LoadError> {
-    let statement = sql::statement(tx.get_database_backend(), text, values);
+    let statement = sql::statement(ConnectionTrait::get_database_backend(tx), text, values);
     Ok(tx.execute_raw(statement).await?.rows_affected())
 }

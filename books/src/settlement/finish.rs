@@ -1,12 +1,12 @@
 //! Makes payees' settlements final: sums, minimum, ledger postings, wallet, digest (architecture: pass c; domain.md §4.6–4.7, §7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use program::calendar::{Instant, Period};
-use program::line::{Line, Text};
+use program::line::{Line, Source, Text};
 use program::member::Status;
 use program::money::Currency;
-use program::settlement::{Settlement, Totals};
+use program::settlement::{DigestWriter, Heading, Totals};
 use sea_orm::{DatabaseTransaction, Value};
 
 use super::error::SettleError;
@@ -14,7 +14,7 @@ use super::lines;
 use crate::ledger::{Posting, Transaction};
 use crate::load::Knowledge;
 use crate::load::row::{LoadError, execute, rows};
-use crate::wallet;
+use crate::wallet::{self, Movement, WalletKey};
 
 /// Who has a settlement in a period: every payee of a line, and every member with a balance carried into it.
 ///
@@ -35,49 +35,82 @@ pub async fn payees(tx: &DatabaseTransaction, program: &str, period: Period) -> 
 ///
 /// # Errors
 /// The database failed.
-pub async fn finished(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<std::collections::HashSet<Text>, LoadError> {
+pub async fn finished(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<HashSet<Text>, LoadError> {
     let query = "SELECT DISTINCT partner FROM settlements WHERE program = ? AND period = ?";
-    let mut finished = std::collections::HashSet::new();
+    let mut finished = HashSet::new();
     for row in rows(tx, query, vec![program.into(), period.to_string().into()]).await? {
         finished.insert(row.text(0)?);
     }
     Ok(finished)
 }
 
-/// Computes the settlements of some payees from their stored lines and the balances carried into the period.
-///
-/// # Errors
-/// The database failed, or a sum does not fit.
-pub async fn compute(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, payees: &[Text]) -> Result<Vec<Settlement>, SettleError> {
-    let program = &knowledge.program;
-    let mut groups: BTreeMap<(Text, Currency), Vec<Line>> = BTreeMap::new();
-    for line in lines::of_payees(tx, program, &period.to_string(), payees).await? {
-        groups.entry((line.payee.clone(), line.currency)).or_default().push(line);
+/// A settlement as it is summed up, line by line.
+struct Open {
+    partner: Text,
+    currency: Currency,
+    digest: DigestWriter,
+    totals: Totals,
+    lines: i64,
+    /// By component: its fund and its sum, minor units.
+    components: BTreeMap<&'static str, (Option<&'static str>, i64)>,
+    only_accruals: bool,
+}
+
+impl Open {
+    fn new(partner: Text, currency: Currency) -> Self {
+        let (digest, totals, components) = (DigestWriter::new(currency), Totals::default(), BTreeMap::new());
+        Self { partner, currency, digest, totals, lines: 0, components, only_accruals: true }
     }
-    let opening = opening_balances(tx, program, period, payees).await?;
-    for key in opening.keys() {
-        groups.entry(key.clone()).or_default();
+
+    fn count(&mut self, line: &Line) -> Result<(), SettleError> {
+        self.digest.line(line)?;
+        self.totals.count(line)?;
+        self.lines += 1;
+        let sum = self.components.entry(line.component.name()).or_insert((line.fund(), 0));
+        sum.1 = sum.1.checked_add(line.amount_minor).ok_or(program::exact::Overflow)?;
+        self.only_accruals &= line.fund().is_none() || line.source == Source::Invoice;
+        Ok(())
     }
-    let terms = &knowledge.versions.on(period.last_day()).programme;
-    let mut settlements = Vec::with_capacity(groups.len());
-    for ((partner, currency), mut lines) in groups {
-        lines.sort_by(Line::order);
-        let mut totals = Totals::default();
-        for line in &lines {
-            totals.count(line)?;
+}
+
+/// Sums up the settlements of some payees from their stored lines; balances carried into the period make one without lines, too.
+async fn sum_up(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, payees: &[Text]) -> Result<Vec<Open>, SettleError> {
+    let mut opening = opening_balances(tx, &knowledge.program, period, payees).await?;
+    let mut open: Vec<Open> = Vec::new();
+    lines::each_of_payees(tx, (&knowledge.program, &period.to_string()), payees, |line| {
+        match open.last_mut() {
+            Some(last) if last.partner == line.payee && last.currency == line.currency => last.count(&line),
+            _ => {
+                let mut next = Open::new(line.payee.clone(), line.currency);
+                next.count(&line)?;
+                open.push(next);
+                Ok::<(), SettleError>(())
+            }
         }
-        let terminated = knowledge.directory.find(&partner).is_some_and(|no| knowledge.directory.partner(no).status(period.last_day()) == Status::Terminated);
-        let minimum_minor = terms.settlement.minimum_minor(terms.currency, currency);
-        let opening_minor = opening.get(&(partner.clone(), currency)).copied().unwrap_or(0);
-        totals.close(opening_minor, minimum_minor, terminated)?;
-        settlements.push(Settlement { program: program.clone(), partner, period, currency, lines, totals });
+    })
+    .await?;
+    let terms = &knowledge.versions.on(period.last_day()).programme;
+    for settlement in &mut open {
+        let opening_minor = opening.remove(&(settlement.partner.clone(), settlement.currency)).unwrap_or(0);
+        settlement.totals.opening_balance_minor = opening_minor;
     }
-    Ok(settlements)
+    for ((partner, currency), opening_minor) in opening {
+        let mut settlement = Open::new(partner, currency);
+        settlement.totals.opening_balance_minor = opening_minor;
+        open.push(settlement);
+    }
+    for settlement in &mut open {
+        let no = knowledge.directory.find(&settlement.partner);
+        let terminated = no.is_some_and(|no| knowledge.directory.partner(no).status(period.last_day()) == Status::Terminated);
+        let minimum_minor = terms.settlement.minimum_minor(terms.currency, settlement.currency);
+        settlement.totals.close(settlement.totals.opening_balance_minor, minimum_minor, terminated)?;
+    }
+    Ok(open)
 }
 
 /// What the settlements of the period before carried forward, where it is not zero.
 async fn opening_balances(tx: &DatabaseTransaction, program: &str, period: Period, payees: &[Text]) -> Result<BTreeMap<(Text, Currency), i64>, LoadError> {
-    let wanted: std::collections::HashSet<&Text> = payees.iter().collect();
+    let wanted: HashSet<&Text> = payees.iter().collect();
     let query = "SELECT partner, currency, carried_forward_minor FROM settlements WHERE program = ? AND period = ? AND carried_forward_minor <> 0";
     let mut opening = BTreeMap::new();
     for row in rows(tx, query, vec![program.into(), period.previous().to_string().into()]).await? {
@@ -96,20 +129,23 @@ async fn opening_balances(tx: &DatabaseTransaction, program: &str, period: Perio
 ///
 /// # Errors
 /// The database failed, or a sum does not fit.
-pub async fn finish(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, payees: &[Text], now: Instant) -> Result<Vec<Settlement>, SettleError> {
-    let settlements = compute(tx, knowledge, period, payees).await?;
-    let mut records: Vec<Vec<Value>> = Vec::with_capacity(settlements.len());
+pub async fn finish(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, payees: &[Text], now: Instant) -> Result<(), SettleError> {
+    let program = &knowledge.program;
+    let open = sum_up(tx, knowledge, period, payees).await?;
+    let mut records: Vec<Vec<Value>> = Vec::with_capacity(open.len());
     let mut transactions = Vec::new();
-    for settlement in &settlements {
-        records.push(record(settlement, &settlement.digest()?, now));
-        transactions.extend(postings(settlement)?);
+    let mut movements = Vec::new();
+    for settlement in open {
+        transactions.extend(postings(program, period, &settlement));
+        if settlement.components.values().any(|(fund, _)| fund.is_some()) {
+            let key = WalletKey { program: program.clone(), partner: settlement.partner.clone(), currency: settlement.currency };
+            movements.push(Movement { key, credit_minor: settlement.totals.coop_credit_minor, only_accruals: settlement.only_accruals });
+        }
+        records.push(record(program, period, settlement, now)?);
     }
     lines::insert_rows(tx, "settlements", &COLUMNS, records).await?;
     crate::ledger::post(tx, &transactions, now).await?;
-    for settlement in &settlements {
-        wallet::accrue(tx, settlement).await?;
-    }
-    Ok(settlements)
+    wallet::accrue(tx, &movements, period).await
 }
 
 const COLUMNS: [&str; 15] = [
@@ -130,16 +166,17 @@ const COLUMNS: [&str; 15] = [
     "final_at",
 ];
 
-fn record(settlement: &Settlement, digest: &str, now: Instant) -> Vec<Value> {
-    let totals = &settlement.totals;
-    vec![
-        (&*settlement.program).into(),
-        (&*settlement.partner).into(),
-        settlement.period.to_string().into(),
-        settlement.currency.code().into(),
+fn record(program: &str, period: Period, settlement: Open, now: Instant) -> Result<Vec<Value>, SettleError> {
+    let Open { partner, currency, digest, totals, lines, .. } = settlement;
+    let digest = digest.finish(&Heading { program, partner: &partner, period, currency }, &totals)?;
+    Ok(vec![
+        program.into(),
+        (&*partner).into(),
+        period.to_string().into(),
+        currency.code().into(),
         "final".into(),
         digest.into(),
-        i64::try_from(settlement.lines.len()).unwrap_or(i64::MAX).into(),
+        lines.into(),
         totals.referred_revenue_minor.into(),
         totals.opening_balance_minor.into(),
         totals.cash_lines_minor.into(),
@@ -148,37 +185,26 @@ fn record(settlement: &Settlement, digest: &str, now: Instant) -> Vec<Value> {
         totals.carried_forward_minor.into(),
         totals.coop_credit_minor.into(),
         now.0.into(),
-    ]
+    ])
 }
 
 /// One transaction with a pair of postings per component: expense to payable, or to the co-op wallet (domain.md §7).
-fn postings(settlement: &Settlement) -> Result<Option<Transaction>, SettleError> {
-    let Settlement { program, partner, period, currency, .. } = settlement;
-    let mut sums: BTreeMap<&str, (Option<&str>, i64)> = BTreeMap::new();
-    for line in &settlement.lines {
-        let sum = sums.entry(line.component.name()).or_insert((line.fund(), 0));
-        sum.1 = sum.1.checked_add(line.amount_minor).ok_or(program::exact::Overflow)?;
-    }
+fn postings(program: &Text, period: Period, settlement: &Open) -> Option<Transaction> {
+    let Open { partner, currency, components, .. } = settlement;
     let mut postings = Vec::new();
-    for (component, (fund, amount_minor)) in sums {
-        if amount_minor == 0 {
-            continue;
-        }
+    for (component, (fund, amount_minor)) in components.iter().filter(|(_, (_, amount_minor))| *amount_minor != 0) {
         let liability = format!("partner:{partner}:{program}:{}", fund.unwrap_or("payable"));
-        postings.push(Posting { account: format!("expense:{program}:{component}"), currency: *currency, amount_minor });
+        postings.push(Posting { account: format!("expense:{program}:{component}"), currency: *currency, amount_minor: *amount_minor });
         postings.push(Posting { account: liability, currency: *currency, amount_minor: -amount_minor });
     }
-    if postings.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Transaction {
+    (!postings.is_empty()).then(|| Transaction {
         id: format!("settlement/{program}/{partner}/{period}/{currency}"),
         program: program.clone(),
         kind: "settlement",
         dated_on: period.last_day(),
         description: format!("settlement {period} of {partner} in {program}"),
         postings,
-    }))
+    })
 }
 
 /// Marks the period final after all its payees are, and posts the expiry of lots that ended in it.

@@ -9,7 +9,7 @@ use super::rate::BookedRefund;
 use super::workset::Workset;
 use crate::load::Knowledge;
 use crate::load::invoices::{in_list, json_list};
-use crate::load::row::{LoadError, Row, execute, rows};
+use crate::load::row::{LoadError, Row, each_row, execute, rows};
 use crate::sql;
 
 /// Values of one statement stay well under SQLite's limit of 32 766.
@@ -216,7 +216,7 @@ pub fn line_of(row: &Row) -> Result<Line, LoadError> {
 pub async fn posted_for_invoices(tx: &DatabaseTransaction, program: &str, invoices: &[Text]) -> Result<Vec<Line>, LoadError> {
     let query = format!(
         "SELECT {READ_COLUMNS} FROM commission_lines WHERE invoice {} AND program = ? AND source = 'invoice' ORDER BY invoice, item, from_partner, level, component, rule, payee",
-        in_list(tx.get_database_backend())
+        in_list(ConnectionTrait::get_database_backend(tx))
     );
     let mut lines = Vec::new();
     for ids in invoices.chunks(5_000) {
@@ -227,15 +227,34 @@ pub async fn posted_for_invoices(tx: &DatabaseTransaction, program: &str, invoic
     Ok(lines)
 }
 
-/// The lines of some payees in a period, in the order of payee and currency; of one settlement in no order.
+/// The order of lines by settlement and within it (interface.md §3): absent is '' and comes first, text by code point.
+const SETTLEMENT_ORDER: &str = "payee, currency, earned_on, invoice, source, source_id, item, level, component, rule, from_partner, role, part";
+
+/// Hands on the lines of some payees in a period, settlement by settlement in order, as they come.
+///
+/// # Errors
+/// The database failed or holds what can't be read, or `each` failed.
+pub async fn each_of_payees<E: From<LoadError> + Send>(
+    tx: &DatabaseTransaction,
+    (program, period): (&str, &str),
+    payees: &[Text],
+    mut each: impl FnMut(Line) -> Result<(), E> + Send,
+) -> Result<(), E> {
+    let query = format!(
+        "SELECT {READ_COLUMNS} FROM commission_lines WHERE program = ? AND period = ? AND payee {} ORDER BY {SETTLEMENT_ORDER}",
+        in_list(ConnectionTrait::get_database_backend(tx))
+    );
+    each_row(tx, &query, vec![program.into(), period.into(), json_list(payees)], |row| each(line_of(&row)?)).await
+}
+
+/// The co-op lines of one settlement.
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
-pub async fn of_payees(tx: &DatabaseTransaction, program: &str, period: &str, payees: &[Text]) -> Result<Vec<Line>, LoadError> {
+pub async fn coop_of(tx: &DatabaseTransaction, program: &str, period: &str, payee: &str, currency: &str) -> Result<Vec<Line>, LoadError> {
     let query = format!(
-        "SELECT {READ_COLUMNS} FROM commission_lines WHERE program = ? AND period = ? AND payee {} ORDER BY payee, currency",
-        in_list(tx.get_database_backend())
+        "SELECT {READ_COLUMNS} FROM commission_lines WHERE payee = ? AND program = ? AND currency = ? AND fund IS NOT NULL AND period = ? ORDER BY {SETTLEMENT_ORDER}"
     );
-    let found = rows(tx, &query, vec![program.into(), period.into(), json_list(payees)]).await?;
+    let found = rows(tx, &query, vec![payee.into(), program.into(), currency.into(), period.into()]).await?;
     found.iter().map(line_of).collect()
 }
