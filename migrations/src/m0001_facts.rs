@@ -63,12 +63,14 @@ CREATE TABLE customers (
     id {text} PRIMARY KEY, name {text} NOT NULL, referred_by {text} REFERENCES partners (id), activated_on {text}, churned_on {text},
     seq {int} NOT NULL, filled {int} NOT NULL DEFAULT 0
 ) {table};;
+CREATE INDEX customers_by_fill ON customers (filled) WHERE filled > 0;;
 CREATE TABLE deals (
     id {text} PRIMARY KEY, customer {text} NOT NULL REFERENCES customers (id), partner {text} REFERENCES partners (id),
     contract_value_minor {int} NOT NULL, currency {text} NOT NULL, signed_on {text} NOT NULL, new_logo {int} NOT NULL CHECK (new_logo IN (0, 1)),
     registered {int} NOT NULL CHECK (registered IN (0, 1)), motion {text}, seq {int} NOT NULL, filled {int} NOT NULL DEFAULT 0
 ) {table};;
 CREATE INDEX deals_of_customer ON deals (customer);;
+CREATE INDEX deals_by_fill ON deals (filled) WHERE filled > 0;;
 CREATE TABLE invoices (
     id {text} PRIMARY KEY, customer {text} NOT NULL REFERENCES customers (id), deal {text} REFERENCES deals (id),
     partner {text} REFERENCES partners (id), currency {text} NOT NULL, subtotal_minor {int} NOT NULL CHECK (subtotal_minor >= 0), tax_minor {int},
@@ -86,6 +88,7 @@ CREATE TABLE invoice_items (
 ) {table};;
 CREATE INDEX items_of_deal ON invoice_items (deal) WHERE deal IS NOT NULL;;
 CREATE INDEX items_by_seq ON invoice_items (seq);;
+CREATE INDEX items_by_fill ON invoice_items (filled) WHERE filled > 0;;
 CREATE TABLE credits (
     id {text} PRIMARY KEY, partner {text} NOT NULL REFERENCES partners (id), role {text} NOT NULL, share {text} NOT NULL,
     program {text} REFERENCES programs (id), customer {text} REFERENCES customers (id), deal {text} REFERENCES deals (id),
@@ -95,6 +98,7 @@ CREATE INDEX credits_of_customer ON credits (customer) WHERE customer IS NOT NUL
 CREATE INDEX credits_of_deal ON credits (deal) WHERE deal IS NOT NULL;;
 CREATE INDEX credits_of_invoice ON credits (invoice) WHERE invoice IS NOT NULL;;
 CREATE INDEX credits_by_seq ON credits (seq);;
+CREATE INDEX credits_by_fill ON credits (filled) WHERE filled > 0;;
 CREATE TABLE refunds (
     id {text} PRIMARY KEY, invoice {text} NOT NULL REFERENCES invoices (id), item {text}, amount_minor {int} NOT NULL CHECK (amount_minor > 0),
     refunded_at {int} NOT NULL, kind {text} NOT NULL CHECK (kind IN ('refund', 'credit_note', 'chargeback', 'chargeback_won')), of_refund {text} REFERENCES refunds (id),

@@ -7,12 +7,13 @@ use program::line::{Line, Source, Text};
 use program::member::Status;
 use program::money::Currency;
 use program::settlement::{DigestWriter, Heading, Totals};
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
 use super::error::SettleError;
 use super::lines;
 use crate::ledger::{Posting, Transaction};
 use crate::load::Knowledge;
+use crate::load::invoices::{in_list, json_list};
 use crate::load::row::{LoadError, execute, rows};
 use crate::wallet::{self, Movement, WalletKey};
 
@@ -31,14 +32,12 @@ pub async fn payees(tx: &DatabaseTransaction, program: &str, period: Period) -> 
     Ok(payees)
 }
 
-/// The payees of a period whose settlements are final already.
-///
-/// # Errors
-/// The database failed.
-pub async fn finished(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<HashSet<Text>, LoadError> {
-    let query = "SELECT DISTINCT partner FROM settlements WHERE program = ? AND period = ?";
+/// Those of some payees whose settlements of a period are final already.
+async fn finished(tx: &DatabaseTransaction, program: &str, period: Period, payees: &[Text]) -> Result<HashSet<Text>, LoadError> {
+    let list = in_list(tx.get_database_backend());
+    let query = format!("SELECT DISTINCT partner FROM settlements WHERE program = ? AND partner {list} AND period = ?");
     let mut finished = HashSet::new();
-    for row in rows(tx, query, vec![program.into(), period.to_string().into()]).await? {
+    for row in rows(tx, &query, vec![program.into(), json_list(payees), period.to_string().into()]).await? {
         finished.insert(row.text(0)?);
     }
     Ok(finished)
@@ -122,7 +121,7 @@ async fn opening_balances(tx: &DatabaseTransaction, program: &str, period: Perio
     Ok(opening)
 }
 
-/// Makes the settlements of some payees final: one row each with its digest, one ledger transaction each, and the wallet's movements.
+/// Makes the settlements of some payees final, but for those that are already: one row each with its digest, one ledger transaction each, and the wallet's movements.
 ///
 /// # Idempotency
 /// (program, partner, period, currency): the database refuses a second one.
@@ -131,7 +130,9 @@ async fn opening_balances(tx: &DatabaseTransaction, program: &str, period: Perio
 /// The database failed, or a sum does not fit.
 pub async fn finish(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, payees: &[Text], now: Instant) -> Result<(), SettleError> {
     let program = &knowledge.program;
-    let open = sum_up(tx, knowledge, period, payees).await?;
+    let done = finished(tx, program, period, payees).await?;
+    let payees: Vec<Text> = payees.iter().filter(|payee| !done.contains(*payee)).cloned().collect();
+    let open = sum_up(tx, knowledge, period, &payees).await?;
     let mut records: Vec<Vec<Value>> = Vec::with_capacity(open.len());
     let mut transactions = Vec::new();
     let mut movements = Vec::new();

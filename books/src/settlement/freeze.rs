@@ -96,12 +96,26 @@ pub async fn lock_recordings(tx: &DatabaseTransaction) -> Result<i64, LoadError>
 /// The database failed.
 pub async fn freeze(tx: &DatabaseTransaction, program: &str, period: Period, now: Instant) -> Result<Frozen, SettleError> {
     let cutoff = lock_recordings(tx).await?;
-    if let Some(known) = last(tx, program).await?.filter(|known| known.period == period) {
-        return Ok(known);
+    if first_row(tx, "SELECT 1 FROM periods WHERE program = ? AND period = ?", vec![program.into(), period.to_string().into()]).await?.is_some() {
+        return Ok(lock(tx, program, period).await?);
     }
     let insert = "INSERT INTO periods (program, period, status, stage, cutoff, frozen_at) VALUES (?, ?, 'closing', 'frozen', ?, ?)";
     execute(tx, insert, vec![program.into(), period.to_string().into(), cutoff.into(), now.0.into()]).await?;
     Ok(Frozen { period, cutoff, stage: Stage::Frozen })
+}
+
+/// Locks a frozen period until the caller's transaction ends and says how far it has come by now: whoever comes second finds the first's work.
+///
+/// # Errors
+/// The database failed.
+pub async fn lock(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<Frozen, LoadError> {
+    let query = "UPDATE periods SET stage = stage WHERE program = ? AND period = ? AND status = 'closing' RETURNING cutoff, stage";
+    let Some(row) = first_row(tx, query, vec![program.into(), period.to_string().into()]).await? else {
+        return Ok(Frozen { period, cutoff: 0, stage: Stage::Final });
+    };
+    let text = row.string(1)?;
+    let stage = Stage::named(&text).ok_or(LoadError::Corrupt { value: text, what: "a stage of a period" })?;
+    Ok(Frozen { period, cutoff: row.int(0)?, stage })
 }
 
 /// Notes how far a period has come.

@@ -111,33 +111,14 @@ fn data_error(program: &str, period: Period, mut reasons: Vec<String>) -> Settle
 pub async fn settle_within(tx: &DatabaseTransaction, program: &str, periods: &[Period], now: Instant) -> Result<(), SettleError> {
     for &period in periods {
         let frozen = freeze::freeze(tx, program, period, now).await?;
-        let mut knowledge = Knowledge::load(tx, program, frozen.cutoff).await?;
-        if frozen.stage == Stage::Frozen {
-            let wrong = tier(tx, &mut knowledge, period, now).await?;
-            if !wrong.is_empty() {
-                return Err(data_error(program, period, wrong));
-            }
+        let knowledge = Knowledge::load(tx, program, frozen.cutoff).await?;
+        let knowledge = tier_and_rate(tx, knowledge, frozen, now).await?;
+        for payees in finish::payees(tx, program, period).await?.chunks(PAYEES_AT_ONCE) {
+            finish::finish(tx, &knowledge, period, payees, now).await?;
         }
-        if matches!(frozen.stage, Stage::Frozen | Stage::Tiered) {
-            freeze::clear_rating(tx, program, period).await?;
-            let wrong = rate(tx, &knowledge, period).await?;
-            if !wrong.is_empty() {
-                return Err(data_error(program, period, wrong));
-            }
-            freeze::reach(tx, program, period, Stage::Rated, now).await?;
-        }
-        finish_all(tx, &knowledge, period, now).await?;
+        finish::close(tx, &knowledge, period, now).await?;
     }
     Ok(())
-}
-
-async fn finish_all(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, now: Instant) -> Result<(), SettleError> {
-    let done = finish::finished(tx, &knowledge.program, period).await?;
-    let payees: Vec<Text> = finish::payees(tx, &knowledge.program, period).await?.into_iter().filter(|payee| !done.contains(payee)).collect();
-    for payees in payees.chunks(PAYEES_AT_ONCE) {
-        finish::finish(tx, knowledge, period, payees, now).await?;
-    }
-    finish::close(tx, knowledge, period, now).await
 }
 
 /// Makes one period final, in transactions of bounded size; interrupted anywhere and run again, it comes to the same bytes.
@@ -146,9 +127,9 @@ async fn finish_all(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Per
 /// Facts are missing or wrong (nothing is posted, the period is open again), or the database failed.
 pub async fn settle_period(books: &Books, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
     let tx = books.begin_write().await?;
-    let frozen = freeze::freeze(&tx, program, period, now).await?;
+    freeze::freeze(&tx, program, period, now).await?;
     tx.commit().await?;
-    let result = settle_frozen(books, program, frozen, now).await;
+    let result = settle_frozen(books, program, period, now).await;
     if let Err(SettleError::Data { .. }) = &result {
         let tx = books.begin_write().await?;
         freeze::thaw(&tx, program, period).await?;
@@ -157,42 +138,63 @@ pub async fn settle_period(books: &Books, program: &str, period: Period, now: In
     result
 }
 
-async fn settle_frozen(books: &Books, program: &str, frozen: Frozen, now: Instant) -> Result<(), SettleError> {
-    let period = frozen.period;
+async fn settle_frozen(books: &Books, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
     let tx = books.begin_write().await?;
-    let mut knowledge = Knowledge::load(&tx, program, frozen.cutoff).await?;
-    if frozen.stage == Stage::Frozen {
-        let wrong = tier(&tx, &mut knowledge, period, now).await?;
-        if !wrong.is_empty() {
-            tx.rollback().await?;
-            return Err(data_error(program, period, wrong));
-        }
+    let frozen = freeze::lock(&tx, program, period).await?;
+    if frozen.stage == Stage::Final {
+        tx.rollback().await?;
+        return Ok(());
     }
-    if matches!(frozen.stage, Stage::Frozen | Stage::Tiered) {
-        freeze::clear_rating(&tx, program, period).await?;
-        let wrong = rate(&tx, &knowledge, period).await?;
-        if !wrong.is_empty() {
+    let knowledge = Knowledge::load(&tx, program, frozen.cutoff).await?;
+    let knowledge = match tier_and_rate(&tx, knowledge, frozen, now).await {
+        Ok(knowledge) => knowledge,
+        Err(error) => {
             tx.rollback().await?;
-            return Err(data_error(program, period, wrong));
+            return Err(error);
         }
-        freeze::reach(&tx, program, period, Stage::Rated, now).await?;
-    }
+    };
     tx.commit().await?;
     finish_in_batches(books, &knowledge, period, now).await
 }
 
+/// Brings a frozen period to where all its lines are stored, from wherever it stands.
+async fn tier_and_rate(tx: &DatabaseTransaction, mut knowledge: Knowledge, frozen: Frozen, now: Instant) -> Result<Knowledge, SettleError> {
+    let period = frozen.period;
+    let program = knowledge.program.clone();
+    if frozen.stage == Stage::Frozen {
+        let wrong = tier(tx, &mut knowledge, period, now).await?;
+        if !wrong.is_empty() {
+            return Err(data_error(&program, period, wrong));
+        }
+    }
+    if matches!(frozen.stage, Stage::Frozen | Stage::Tiered) {
+        freeze::clear_rating(tx, &program, period).await?;
+        let wrong = rate(tx, &knowledge, period).await?;
+        if !wrong.is_empty() {
+            return Err(data_error(&program, period, wrong));
+        }
+        freeze::reach(tx, &program, period, Stage::Rated, now).await?;
+    }
+    Ok(knowledge)
+}
+
 async fn finish_in_batches(books: &Books, knowledge: &Knowledge, period: Period, now: Instant) -> Result<(), SettleError> {
-    let tx = books.begin_write().await?;
-    let done = finish::finished(&tx, &knowledge.program, period).await?;
-    let payees: Vec<Text> = finish::payees(&tx, &knowledge.program, period).await?.into_iter().filter(|payee| !done.contains(payee)).collect();
-    tx.commit().await?;
-    for payees in payees.chunks(PAYEES_AT_ONCE) {
+    let tx = books.begin_read().await?;
+    let payees = finish::payees(&tx, &knowledge.program, period).await?;
+    tx.rollback().await?;
+    for batch in payees.chunks(PAYEES_AT_ONCE) {
         let tx = books.begin_write().await?;
-        finish::finish(&tx, knowledge, period, payees, now).await?;
+        if freeze::lock(&tx, &knowledge.program, period).await?.stage == Stage::Final {
+            tx.rollback().await?;
+            return Ok(());
+        }
+        finish::finish(&tx, knowledge, period, batch, now).await?;
         tx.commit().await?;
     }
     let tx = books.begin_write().await?;
-    finish::close(&tx, knowledge, period, now).await?;
+    if freeze::lock(&tx, &knowledge.program, period).await?.stage != Stage::Final {
+        finish::close(&tx, knowledge, period, now).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

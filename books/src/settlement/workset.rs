@@ -119,6 +119,9 @@ impl Gatherer<'_> {
 
     /// Invoices of earlier periods that were not booked then: recorded, filled or credited since the cut-off before.
     async fn stragglers(&self, work: &mut Workset) -> Result<(), LoadError> {
+        if self.period <= self.knowledge.versions.constant().settlement.first_period {
+            return Ok(());
+        }
         let since: Value = self.previous_cutoff.into();
         let mut ids: BTreeSet<Text> = BTreeSet::new();
         for query in TOUCHED {
@@ -304,14 +307,19 @@ fn find_text<'a>(body: &'a serde_json::Value, name: &str) -> Option<&'a str> {
 }
 
 /// Invoices touched since a cut-off: by themselves, their items, or a credit or a partner at their places.
-const TOUCHED: [&str; 6] = [
-    "SELECT id FROM invoices WHERE seq > ? UNION SELECT id FROM invoices WHERE filled > 0 AND filled > ?",
-    "SELECT invoice FROM invoice_items WHERE seq > ? UNION SELECT invoice FROM invoice_items WHERE filled > 0 AND filled > ?",
-    "SELECT invoice FROM credits WHERE invoice IS NOT NULL AND (seq > ? OR filled > ?)",
-    "SELECT i.id FROM invoices i JOIN credits k ON k.deal = i.deal WHERE k.seq > ? OR k.filled > ? \
-     UNION SELECT t.invoice FROM invoice_items t JOIN credits k ON k.deal = t.deal WHERE k.seq > ? OR k.filled > ?",
-    "SELECT i.id FROM invoices i JOIN credits k ON k.customer = i.customer WHERE k.seq > ? OR k.filled > ? \
-     UNION SELECT i.id FROM invoices i JOIN customers c ON c.id = i.customer WHERE c.filled > ?",
-    "SELECT i.id FROM invoices i JOIN deals d ON d.id = i.deal WHERE d.filled > ? \
-     UNION SELECT t.invoice FROM invoice_items t JOIN deals d ON d.id = t.deal WHERE d.filled > ?",
+const TOUCHED: [&str; 14] = [
+    "SELECT id FROM invoices WHERE seq > ?",
+    "SELECT id FROM invoices WHERE filled > 0 AND filled > ?",
+    "SELECT invoice FROM invoice_items WHERE seq > ?",
+    "SELECT invoice FROM invoice_items WHERE filled > 0 AND filled > ?",
+    "SELECT invoice FROM credits WHERE invoice IS NOT NULL AND seq > ?",
+    "SELECT i.id FROM invoices i JOIN credits k ON k.deal = i.deal WHERE k.seq > ?",
+    "SELECT t.invoice FROM invoice_items t JOIN credits k ON k.deal = t.deal WHERE k.seq > ?",
+    "SELECT i.id FROM invoices i JOIN credits k ON k.customer = i.customer WHERE k.seq > ?",
+    "SELECT invoice FROM credits WHERE invoice IS NOT NULL AND filled > 0 AND filled > ?",
+    "SELECT i.id FROM invoices i JOIN credits k ON k.deal = i.deal OR k.customer = i.customer WHERE k.filled > 0 AND k.filled > ?",
+    "SELECT t.invoice FROM invoice_items t JOIN credits k ON k.deal = t.deal WHERE k.filled > 0 AND k.filled > ?",
+    "SELECT i.id FROM invoices i JOIN customers c ON c.id = i.customer WHERE c.filled > 0 AND c.filled > ?",
+    "SELECT i.id FROM invoices i JOIN deals d ON d.id = i.deal WHERE d.filled > 0 AND d.filled > ?",
+    "SELECT t.invoice FROM invoice_items t JOIN deals d ON d.id = t.deal WHERE d.filled > 0 AND d.filled > ?",
 ];
