@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
     SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use sqlx::ConnectOptions;
@@ -155,6 +155,8 @@ impl Books {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(WAIT_MAX)
+            // Rows come in larger handfuls, so that reading many does not switch threads at each.
+            .row_channel_size(1024)
             .pragma("cache_size", "-65536")
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();

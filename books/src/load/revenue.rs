@@ -23,19 +23,50 @@ pub const IDS_AT_ONCE: usize = 5_000;
 /// # Errors
 /// The database failed or holds what can't be read.
 pub async fn entries(tx: &DatabaseTransaction, knowledge: &Knowledge, from: Date, before: Date) -> Result<Vec<Entry>, LoadError> {
+    entries_beside(tx, knowledge, from, before, None).await
+}
+
+/// Invoices at hand: all those paid in a range of instants, microseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct AtHand<'a> {
+    /// The invoices.
+    pub set: &'a InvoiceSet,
+    /// From, inclusive.
+    pub from: i64,
+    /// To, exclusive.
+    pub before: i64,
+}
+
+/// As [`entries`], without loading again what is at hand.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn entries_beside(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    from: Date,
+    before: Date,
+    at_hand: Option<AtHand<'_>>,
+) -> Result<Vec<Entry>, LoadError> {
     let zone = knowledge.versions.constant().timezone;
     let (start, end) = (Instant::start_of(from, zone).0, Instant::start_of(before, zone).0);
     let mut found = Vec::new();
-    let paid = InvoiceSet::load(tx, knowledge, &Scope::paid_between(start, end)).await?;
-    paid_entries(&paid, knowledge, &mut found)?;
-    drop(paid);
+    let mut missing = vec![(start, end)];
+    if let Some(AtHand { set, from, before }) = at_hand {
+        paid_entries(set, knowledge, (start, end), &mut found)?;
+        missing = vec![(start, end.min(from)), (start.max(before), end)];
+    }
+    for (start, end) in missing.into_iter().filter(|(start, end)| start < end) {
+        let paid = InvoiceSet::load(tx, knowledge, &Scope::paid_between(start, end)).await?;
+        paid_entries(&paid, knowledge, (start, end), &mut found)?;
+    }
     refund_entries(tx, knowledge, (start, end), &mut found).await?;
     Ok(found)
 }
 
-fn paid_entries(set: &InvoiceSet, knowledge: &Knowledge, found: &mut Vec<Entry>) -> Result<(), LoadError> {
+fn paid_entries(set: &InvoiceSet, knowledge: &Knowledge, range: (i64, i64), found: &mut Vec<Entry>) -> Result<(), LoadError> {
     let sourced: Text = SOURCED.into();
-    for (place, invoice) in set.invoices.iter().enumerate() {
+    for (place, invoice) in set.invoices.iter().enumerate().filter(|(_, invoice)| (range.0..range.1).contains(&invoice.paid_at.0)) {
         let customer = set.customer(invoice);
         let version = &knowledge.versions.on(invoice.paid_on).programme;
         for item in &invoice.items {

@@ -1,5 +1,7 @@
 //! Stores and reads commission lines and what is booked beside them.
 
+use futures::future::BoxFuture;
+use program::calendar::{Period, parse_date};
 use program::component::Component;
 use program::line::{Line, Source, Text};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
@@ -9,30 +11,88 @@ use super::rate::BookedRefund;
 use super::workset::Workset;
 use crate::load::Knowledge;
 use crate::load::invoices::{in_list, json_list};
-use crate::load::row::{LoadError, Row, each_row, execute, rows};
+use crate::load::row::{Fields, LoadError, Row, each_row, execute, packed, rows};
 use crate::sql;
 
 /// Values of one statement stay well under SQLite's limit of 32 766.
 const VALUES_AT_ONCE: usize = 16_000;
+
+/// Inserts rows, many a statement; while the database works on one statement, the next is made.
+///
+/// Nothing else may be asked of the transaction between the first [`push`](Self::push) and [`finish`](Self::finish).
+pub struct RowWriter<'a> {
+    tx: &'a DatabaseTransaction,
+    head: String,
+    columns: usize,
+    at_once: usize,
+    values: Vec<Value>,
+    rows: usize,
+    running: Option<BoxFuture<'a, Result<u64, LoadError>>>,
+}
+
+impl<'a> RowWriter<'a> {
+    /// Into some columns of a table.
+    #[must_use]
+    pub fn new(tx: &'a DatabaseTransaction, table: &str, columns: &[&str]) -> Self {
+        let head = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
+        let at_once = (VALUES_AT_ONCE / columns.len().max(1)).max(1);
+        Self { tx, head, columns: columns.len(), at_once, values: Vec::new(), rows: 0, running: None }
+    }
+
+    /// Takes a row.
+    ///
+    /// # Errors
+    /// The database failed on a row taken before.
+    pub async fn push(&mut self, row: Vec<Value>) -> Result<(), LoadError> {
+        self.values.extend(row);
+        self.rows += 1;
+        if self.rows >= self.at_once { self.send().await } else { Ok(()) }
+    }
+
+    async fn send(&mut self) -> Result<(), LoadError> {
+        if let Some(running) = self.running.take() {
+            running.await?;
+        }
+        let text = format!("{}{}", self.head, sql::places(self.rows, self.columns));
+        let values = std::mem::replace(&mut self.values, Vec::with_capacity(self.at_once * self.columns));
+        self.rows = 0;
+        let tx = self.tx;
+        let mut statement: BoxFuture<'a, _> = Box::pin(async move { execute(tx, &text, values).await });
+        // The first poll hands the statement to the database; the result is awaited before the next.
+        match futures::poll!(&mut statement) {
+            std::task::Poll::Ready(result) => {
+                result?;
+            }
+            std::task::Poll::Pending => self.running = Some(statement),
+        }
+        Ok(())
+    }
+
+    /// Waits for what was taken.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn finish(mut self) -> Result<(), LoadError> {
+        if self.rows > 0 {
+            self.send().await?;
+        }
+        if let Some(running) = self.running.take() {
+            running.await?;
+        }
+        Ok(())
+    }
+}
 
 /// Inserts rows, many a statement.
 ///
 /// # Errors
 /// The database failed.
 pub async fn insert_rows(tx: &DatabaseTransaction, table: &str, columns: &[&str], all: Vec<Vec<Value>>) -> Result<(), LoadError> {
-    let at_once = (VALUES_AT_ONCE / columns.len()).max(1);
-    let head = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
-    let mut all = all.into_iter().peekable();
-    while all.peek().is_some() {
-        let mut values = Vec::with_capacity(at_once * columns.len());
-        let mut count = 0;
-        for row in all.by_ref().take(at_once) {
-            values.extend(row);
-            count += 1;
-        }
-        execute(tx, &format!("{head}{}", sql::places(count, columns.len())), values).await?;
+    let mut writer = RowWriter::new(tx, table, columns);
+    for row in all {
+        writer.push(row).await?;
     }
-    Ok(())
+    writer.finish().await
 }
 
 const LINE_COLUMNS: [&str; 27] = [
@@ -105,13 +165,39 @@ fn line_values(program: &str, period: &str, line: &Line) -> Vec<Value> {
     ]
 }
 
-/// Stores lines under a period.
-///
-/// # Errors
-/// The database failed; a line that stands already is refused by its key.
-pub async fn store(tx: &DatabaseTransaction, program: &str, period: &str, lines: &[Line]) -> Result<(), LoadError> {
-    let values = lines.iter().map(|line| line_values(program, period, line)).collect();
-    insert_rows(tx, "commission_lines", &LINE_COLUMNS, values).await
+/// Stores lines under a period, in the order of their key within an earner, so that inserts stay sequential.
+pub struct LineWriter<'a> {
+    rows: RowWriter<'a>,
+    program: &'a str,
+    period: String,
+}
+
+impl<'a> LineWriter<'a> {
+    /// Into a period of a programme.
+    #[must_use]
+    pub fn new(tx: &'a DatabaseTransaction, program: &'a str, period: Period) -> Self {
+        Self { rows: RowWriter::new(tx, "commission_lines", &LINE_COLUMNS), program, period: period.to_string() }
+    }
+
+    /// Takes the lines of one earner.
+    ///
+    /// # Errors
+    /// The database failed; a line that stands already is refused by its key.
+    pub async fn push(&mut self, mut lines: Vec<Line>) -> Result<(), LoadError> {
+        lines.sort_by(|a, b| (a.source.name(), &a.source_id, &a.item).cmp(&(b.source.name(), &b.source_id, &b.item)));
+        for line in &lines {
+            self.rows.push(line_values(self.program, &self.period, line)).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for what was taken.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn finish(self) -> Result<(), LoadError> {
+        self.rows.finish().await
+    }
 }
 
 /// Stores what a period books beside its lines: invoices, their credits, refunds, and what spiffs use of deals.
@@ -168,44 +254,81 @@ pub async fn store_bookings(tx: &DatabaseTransaction, knowledge: &Knowledge, wor
 }
 
 /// The columns that [`line_of`] reads, in order.
-pub const READ_COLUMNS: &str = "payee, currency, source, source_id, invoice, item, from_partner, role, component, rule, level, part, earned_on, tier, \
-     base_minor, rate, rate_source, share, uncut_minor, amount_minor, referred_minor, late_from, corrects, version";
+const READ_COLUMNS: [&str; 24] = [
+    "payee",
+    "currency",
+    "source",
+    "source_id",
+    "invoice",
+    "item",
+    "from_partner",
+    "role",
+    "component",
+    "rule",
+    "level",
+    "part",
+    "earned_on",
+    "tier",
+    "base_minor",
+    "rate",
+    "rate_source",
+    "share",
+    "uncut_minor",
+    "amount_minor",
+    "referred_minor",
+    "late_from",
+    "corrects",
+    "version",
+];
 
-/// Reads a line.
+/// The one column to select for [`line_of`].
+#[must_use]
+pub fn line_columns(tx: &DatabaseTransaction) -> String {
+    packed(ConnectionTrait::get_database_backend(tx), &READ_COLUMNS)
+}
+
+/// Reads a line selected by [`line_columns`].
 ///
 /// # Errors
 /// A column holds what can't be read.
 pub fn line_of(row: &Row) -> Result<Line, LoadError> {
-    let (source, component) = (row.string(2)?, row.string(8)?);
-    let number = |column: usize| -> Result<u32, LoadError> {
-        let number = row.int(column)?;
-        u32::try_from(number).map_err(|_| LoadError::Corrupt { value: number.to_string(), what: "a level or part" })
-    };
+    let text = row.string(0)?;
+    let mut fields = Fields::of(&text);
+    let corrupt = |value: &str, what: &'static str| LoadError::Corrupt { value: value.to_owned(), what };
     Ok(Line {
-        payee: row.text(0)?,
-        currency: row.currency(1)?,
-        source: Source::named(&source).ok_or(LoadError::Corrupt { value: source, what: "a source of lines" })?,
-        source_id: row.text(3)?,
-        invoice: row.text_or_empty(4)?,
-        item: row.text_or_empty(5)?,
-        from_partner: row.text(6)?,
-        role: row.text_or_empty(7)?,
-        component: Component::named(&component).ok_or(LoadError::Corrupt { value: component, what: "a component" })?,
-        rule: row.text_or_empty(9)?,
-        level: number(10)?,
-        part: number(11)?,
-        earned_on: row.date(12)?,
-        tier: row.text_or_null(13)?,
-        base_minor: row.int(14)?,
-        rate: row.rate_or_null(15)?,
-        rate_source: row.text_or_null(16)?,
-        share: row.rate(17)?,
-        uncut_minor: row.int_or_null(18)?,
-        amount_minor: row.int(19)?,
-        referred_minor: row.int(20)?,
-        late_from: row.period_or_null(21)?,
-        corrects: row.text_or_null(22)?,
-        version: row.int(23)?,
+        payee: fields.text()?.into(),
+        currency: fields.parse("a currency")?,
+        source: {
+            let name = fields.text()?;
+            Source::named(name).ok_or_else(|| corrupt(name, "a source of lines"))?
+        },
+        source_id: fields.text()?.into(),
+        invoice: fields.optional()?,
+        item: fields.optional()?,
+        from_partner: fields.text()?.into(),
+        role: fields.optional()?,
+        component: {
+            let name = fields.text()?;
+            Component::named(name).ok_or_else(|| corrupt(name, "a component"))?
+        },
+        rule: fields.optional()?,
+        level: fields.parse("a level")?,
+        part: fields.parse("a part")?,
+        earned_on: {
+            let date = fields.text()?;
+            parse_date(date).map_err(|_| corrupt(date, "a date"))?
+        },
+        tier: fields.optional()?,
+        base_minor: fields.parse("an amount")?,
+        rate: fields.parse_optional("a rate")?,
+        rate_source: fields.optional()?,
+        share: fields.parse("a share")?,
+        uncut_minor: fields.parse_optional("an amount")?,
+        amount_minor: fields.parse("an amount")?,
+        referred_minor: fields.parse("an amount")?,
+        late_from: fields.parse_optional("a period")?,
+        corrects: fields.optional()?,
+        version: fields.parse("a version")?,
     })
 }
 
@@ -215,7 +338,8 @@ pub fn line_of(row: &Row) -> Result<Line, LoadError> {
 /// The database failed or holds what can't be read.
 pub async fn posted_for_invoices(tx: &DatabaseTransaction, program: &str, invoices: &[Text]) -> Result<Vec<Line>, LoadError> {
     let query = format!(
-        "SELECT {READ_COLUMNS} FROM commission_lines WHERE invoice {} AND program = ? AND source = 'invoice' ORDER BY invoice, item, from_partner, level, component, rule, payee",
+        "SELECT {} FROM commission_lines WHERE invoice {} AND program = ? AND source = 'invoice' ORDER BY invoice, item, from_partner, level, component, rule, payee",
+        line_columns(tx),
         in_list(ConnectionTrait::get_database_backend(tx))
     );
     let mut lines = Vec::new();
@@ -241,7 +365,8 @@ pub async fn each_of_payees<E: From<LoadError> + Send>(
     mut each: impl FnMut(Line) -> Result<(), E> + Send,
 ) -> Result<(), E> {
     let query = format!(
-        "SELECT {READ_COLUMNS} FROM commission_lines WHERE program = ? AND period = ? AND payee {} ORDER BY {SETTLEMENT_ORDER}",
+        "SELECT {} FROM commission_lines WHERE program = ? AND period = ? AND payee {} ORDER BY {SETTLEMENT_ORDER}",
+        line_columns(tx),
         in_list(ConnectionTrait::get_database_backend(tx))
     );
     each_row(tx, &query, vec![program.into(), period.into(), json_list(payees)], |row| each(line_of(&row)?)).await
@@ -253,7 +378,8 @@ pub async fn each_of_payees<E: From<LoadError> + Send>(
 /// The database failed or holds what can't be read.
 pub async fn coop_of(tx: &DatabaseTransaction, program: &str, period: &str, payee: &str, currency: &str) -> Result<Vec<Line>, LoadError> {
     let query = format!(
-        "SELECT {READ_COLUMNS} FROM commission_lines WHERE payee = ? AND program = ? AND currency = ? AND fund IS NOT NULL AND period = ? ORDER BY {SETTLEMENT_ORDER}"
+        "SELECT {} FROM commission_lines WHERE payee = ? AND program = ? AND currency = ? AND fund IS NOT NULL AND period = ? ORDER BY {SETTLEMENT_ORDER}",
+        line_columns(tx)
     );
     let found = rows(tx, &query, vec![payee.into(), program.into(), currency.into(), period.into()]).await?;
     found.iter().map(line_of).collect()

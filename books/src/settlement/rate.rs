@@ -251,7 +251,10 @@ async fn condition_revenue(tx: &DatabaseTransaction, knowledge: &Knowledge, work
         from = Some(months_before(Period::of(first).quarter().first_day(), 12));
     }
     match from {
-        Some(from) => revenue::entries(tx, knowledge, from, Period::of(last).next().first_day()).await,
+        Some(from) => {
+            let at_hand = work.sets.first().map(|set| revenue::AtHand { set, from: work.covered.0, before: work.covered.1 });
+            revenue::entries_beside(tx, knowledge, from, Period::of(last).next().first_day(), at_hand).await
+        }
         None => Ok(Vec::new()),
     }
 }

@@ -1,22 +1,40 @@
 //! Runs periods through freeze, rating and finishing, batch by batch, and resumes what was interrupted.
 
 use program::calendar::{Instant, Period};
-use program::line::{Line, Text};
+use program::line::Line;
 use sea_orm::DatabaseTransaction;
 
 use super::error::SettleError;
 use super::freeze::{self, Frozen, Stage};
 use super::rate::{Rating, adjustment_line, due_adjustments};
-use super::{finish, lines, ranks, tiers, workset};
+use super::lines::{self, LineWriter};
+use super::{finish, ranks, tiers, workset};
 use crate::connection::Books;
 use crate::load::{Knowledge, versions};
 
-/// Lines that are stored in one transaction.
-const LINES_AT_ONCE: usize = 50_000;
 /// Payees that are made final in one transaction.
 const PAYEES_AT_ONCE: usize = 500;
 /// Periods that one command makes final at most: a century.
 pub const PERIODS_AT_ONCE: usize = 1_200;
+
+/// Logs how long the stages of a period take.
+struct Stopwatch<'a> {
+    program: &'a str,
+    period: Period,
+    since: std::time::Instant,
+}
+
+impl<'a> Stopwatch<'a> {
+    fn start(program: &'a str, period: Period) -> Self {
+        Self { program, period, since: std::time::Instant::now() }
+    }
+
+    fn lap(&mut self, stage: &'static str, count: usize) {
+        let elapsed_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(program = self.program, period = %self.period, stage, count, elapsed_ms, "settlement.stage");
+        self.since = std::time::Instant::now();
+    }
+}
 
 /// What to settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,26 +92,31 @@ async fn tier(tx: &DatabaseTransaction, knowledge: &mut Knowledge, period: Perio
 /// Rates everything that a period books and stores it (architecture: pass b); nothing when something is wrong.
 async fn rate(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period) -> Result<Vec<String>, SettleError> {
     let mut wrong = Vec::new();
+    let mut clock = Stopwatch::start(&knowledge.program, period);
     let previous = freeze::cutoff_before(tx, &knowledge.program, period).await?;
     let work = workset::gather(tx, knowledge, period, previous).await?;
+    clock.lap("gathered", work.jobs.len());
     let rating = Rating::prepare(tx, knowledge, &work, &knowledge.fx, &mut wrong).await?;
-    let mut batch: Vec<Line> = Vec::new();
+    clock.lap("prepared", rating.spiff_uses().len());
+    let mut writer = LineWriter::new(tx, &knowledge.program, period);
     for (earner, jobs) in rating.earners() {
         let rated = rating.earner(earner, &jobs);
         wrong.extend(rated.wrong);
-        batch.extend(rated.lines);
-        if batch.len() >= LINES_AT_ONCE && wrong.is_empty() {
-            lines::store(tx, &knowledge.program, &period.to_string(), &batch).await?;
-            batch.clear();
+        // Once something is wrong nothing will be kept; the rest is rated to list all that is wrong.
+        if wrong.is_empty() {
+            writer.push(rated.lines).await?;
         }
     }
-    for adjustment in due_adjustments(tx, knowledge, period).await? {
-        batch.extend(adjustment_line(knowledge, &adjustment, period));
-    }
-    batch.extend(ranks::lump_sums(tx, knowledge, period).await?);
+    writer.finish().await?;
     if wrong.is_empty() {
-        lines::store(tx, &knowledge.program, &period.to_string(), &batch).await?;
+        let mut others: Vec<Line> = due_adjustments(tx, knowledge, period).await?.iter().filter_map(|due| adjustment_line(knowledge, due, period)).collect();
+        others.extend(ranks::lump_sums(tx, knowledge, period).await?);
+        let mut writer = LineWriter::new(tx, &knowledge.program, period);
+        writer.push(others).await?;
+        writer.finish().await?;
+        clock.lap("rated and stored", work.jobs.len());
         lines::store_bookings(tx, knowledge, &work, &rating.booked_refunds(), rating.spiff_uses()).await?;
+        clock.lap("booked", work.jobs.len());
     }
     Ok(wrong)
 }
@@ -182,6 +205,7 @@ async fn finish_in_batches(books: &Books, knowledge: &Knowledge, period: Period,
     let tx = books.begin_read().await?;
     let payees = finish::payees(&tx, &knowledge.program, period).await?;
     tx.rollback().await?;
+    let mut clock = Stopwatch::start(&knowledge.program, period);
     for batch in payees.chunks(PAYEES_AT_ONCE) {
         let tx = books.begin_write().await?;
         if freeze::lock(&tx, &knowledge.program, period).await?.stage == Stage::Final {
@@ -191,6 +215,7 @@ async fn finish_in_batches(books: &Books, knowledge: &Knowledge, period: Period,
         finish::finish(&tx, knowledge, period, batch, now).await?;
         tx.commit().await?;
     }
+    clock.lap("payees finished", payees.len());
     let tx = books.begin_write().await?;
     if freeze::lock(&tx, &knowledge.program, period).await?.stage != Stage::Final {
         finish::close(&tx, knowledge, period, now).await?;

@@ -50,8 +50,10 @@ pub struct BookedItem {
 pub struct Workset {
     /// The period.
     pub period: Period,
-    /// The invoices.
+    /// The invoices; the first set holds all those paid in `covered`.
     pub sets: Vec<InvoiceSet>,
+    /// Instants from (inclusive) and before (exclusive), microseconds.
+    pub covered: (i64, i64),
     /// The jobs; those that book an invoice are in order of (`paid_at`, id).
     pub jobs: Vec<Job>,
     /// Refunds of all invoices at hand.
@@ -75,7 +77,7 @@ struct Gatherer<'a> {
 /// The database failed or holds what can't be read.
 pub async fn gather(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, previous_cutoff: i64) -> Result<Workset, LoadError> {
     let gatherer = Gatherer { tx, knowledge, period, previous_cutoff, sourced: SOURCED.into() };
-    let mut work = Workset { period, sets: Vec::new(), jobs: Vec::new(), refunds: RefundBook::default() };
+    let mut work = Workset { period, sets: Vec::new(), covered: (0, 0), jobs: Vec::new(), refunds: RefundBook::default() };
     gatherer.eligible(&mut work).await?;
     gatherer.stragglers(&mut work).await?;
     sort_by_payment(&mut work);
@@ -113,7 +115,8 @@ impl Gatherer<'_> {
         let shortest = holds.iter().copied().min().unwrap_or(0);
         let first = self.period.first_day() - chrono::Days::new(longest.into());
         let end = self.period.next().first_day() - chrono::Days::new(shortest.into());
-        let scope = Scope::paid_between(self.start_of(first), self.start_of(end));
+        work.covered = (self.start_of(first), self.start_of(end));
+        let scope = Scope::paid_between(work.covered.0, work.covered.1);
         self.book(work, &scope, |own| own == self.period).await
     }
 
