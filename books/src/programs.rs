@@ -110,3 +110,11 @@ pub async fn apply(tx: &DatabaseTransaction, programme: &Programme, source: &str
     execute(tx, "UPDATE programs SET revision = revision + 1 WHERE id = ?", vec![id.into()]).await?;
     Ok(Applied { program: id.into(), number: next, effective_from, unchanged: false })
 }
+
+/// Whether a partner is recorded.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_partner(tx: &DatabaseTransaction, partner: &str) -> Result<bool, LoadError> {
+    Ok(first_row(tx, "SELECT 1 FROM partners WHERE id = ?", vec![partner.into()]).await?.is_some())
+}

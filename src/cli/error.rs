@@ -36,8 +36,24 @@ impl CliError {
 
 impl From<crate::app::StartError> for CliError {
     fn from(error: crate::app::StartError) -> Self {
-        Self::Failed(error.to_string())
+        let wrong_address = matches!(error, crate::app::StartError::Connection(books::connection::ConnectionError::UnknownAddress(_)));
+        let text = with_causes(&error);
+        if wrong_address { Self::Input(text) } else { Self::Failed(text) }
     }
+}
+
+/// An error's text and those of its causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 impl From<sea_orm::DbErr> for CliError {

@@ -38,6 +38,14 @@ pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
         (None, None) => return Err(CliError::Input("name a period with --period or --through".into())),
     };
     let books = at.books().await?;
+    if let Some(partner) = &args.partner {
+        let tx = books.begin_read().await?;
+        let known = books::programs::is_partner(&tx, partner).await;
+        tx.rollback().await?;
+        if !known? {
+            return Err(CliError::Input(format!("partner {partner} is not recorded")));
+        }
+    }
     if args.preview {
         return preview(at, &books, &args, target).await;
     }
