@@ -3,3 +3,6 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+mod demo;
+#[cfg(feature = "pdf")]
+pub mod statement_pdf;

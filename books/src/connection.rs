@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::{
-    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
-    SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, SqlxPostgresConnector,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -117,14 +117,11 @@ impl Books {
     /// # Errors
     /// What the database says.
     pub async fn begin_read(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = match self.backend() {
-            DbBackend::Postgres => TransactionOptions {
-                isolation_level: Some(IsolationLevel::RepeatableRead),
-                access_mode: Some(AccessMode::ReadOnly),
-                ..TransactionOptions::default()
-            },
-            _ => TransactionOptions::default(),
-        };
+        let mut options = TransactionOptions::default();
+        if self.backend() == DbBackend::Postgres {
+            options.isolation_level = Some(IsolationLevel::RepeatableRead);
+            options.access_mode = Some(AccessMode::ReadOnly);
+        }
         self.read.begin_with_options(options).await
     }
 
@@ -156,7 +153,7 @@ impl Books {
             .foreign_keys(true)
             .busy_timeout(WAIT_MAX)
             // Rows come in larger handfuls, so that reading many does not switch threads at each.
-            .row_channel_size(1024)
+            .row_buffer_size(1024)
             .pragma("cache_size", "-65536")
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
@@ -177,8 +174,7 @@ impl Books {
         let options = options.application_name("tributary").disable_statement_logging();
         let database = format!("{} on {}:{}", options.get_database().unwrap_or("(default)"), options.get_host(), options.get_port());
         let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS_MAX).acquire_timeout(WAIT_MAX);
-        let pool =
-            pool.connect_with(options.clone()).await.map_err(|source| ConnectionError::Open { database, source: connect_error(source) })?;
+        let pool = pool.connect_with(options.clone()).await.map_err(|source| ConnectionError::Open { database, source: connect_error(source) })?;
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
         refuse_unsafe(&connection).await?;
         Ok(Self { write: connection.clone(), read: connection, address: Address::Postgres(Box::new(options)) })
@@ -190,13 +186,24 @@ impl Books {
 /// # Errors
 /// What the database says.
 pub(crate) async fn begin_write(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options = match connection.get_database_backend() {
-        DbBackend::Postgres => {
-            TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..TransactionOptions::default() }
-        }
-        _ => TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() },
-    };
+    let mut options = TransactionOptions::default();
+    if connection.get_database_backend() == DbBackend::Postgres {
+        options.isolation_level = Some(IsolationLevel::ReadCommitted);
+    } else {
+        options.sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+    }
     connection.begin_with_options(options).await
+}
+
+/// Whether the same transaction may succeed when it is tried again: it met a deadlock, a serialization failure or a lock.
+pub(crate) fn is_transient(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source)) | DbErr::Conn(RuntimeErr::SqlxError(source))) = error
+    else {
+        return false;
+    };
+    // PostgreSQL's serialization_failure and deadlock_detected; SQLite's BUSY, BUSY_SNAPSHOT and LOCKED.
+    let code = source.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+    code.is_some_and(|code| ["40001", "40P01", "5", "517", "6"].contains(&code.as_str()))
 }
 
 async fn refuse_unsafe(connection: &DatabaseConnection) -> Result<(), ConnectionError> {
@@ -213,7 +220,7 @@ async fn refuse_unsafe(connection: &DatabaseConnection) -> Result<(), Connection
 }
 
 fn connect_error(error: sqlx::Error) -> DbErr {
-    DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into()))
+    DbErr::Conn(RuntimeErr::SqlxError(error.into()))
 }
 
 /// The scheme and what follows the credentials: an address in an error must not carry a password.

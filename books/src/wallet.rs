@@ -2,11 +2,14 @@
 //!
 //! A lot is the co-op line that accrued it; what is left of it is its amount less its draws.
 
+pub mod history;
+
 use std::collections::BTreeMap;
 
 use program::calendar::{Date, Instant, Period, months_after};
 use program::line::{Line, Source, Text};
 use program::money::Currency;
+use program::version::Versions;
 use sea_orm::DatabaseTransaction;
 
 use crate::ledger::{self, Posting, Transaction};
@@ -257,5 +260,11 @@ async fn expire_wallet(tx: &DatabaseTransaction, knowledge: &Knowledge, key: &Wa
 /// The day on which a lot begun on a day ends; `None`: never (domain.md §6.2).
 #[must_use]
 pub fn ends_on(knowledge: &Knowledge, earned_on: Date) -> Option<Date> {
-    knowledge.versions.on(earned_on).programme.coop.expires_after_months.map(|months| months_after(earned_on, months))
+    lot_ends_on(&knowledge.versions, earned_on)
+}
+
+/// As [`ends_on`], by the versions alone.
+#[must_use]
+pub fn lot_ends_on(versions: &Versions, earned_on: Date) -> Option<Date> {
+    versions.on(earned_on).programme.coop.expires_after_months.map(|months| months_after(earned_on, months))
 }

@@ -1,8 +1,10 @@
 //! The command line (interface.md §3).
 
+mod demo;
 mod error;
 mod explain;
 mod export;
+mod import;
 mod output;
 mod program;
 mod recertify;
@@ -33,8 +35,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// A year of made-up data in a fresh directory, settled month by month
+    Demo(demo::DemoArgs),
     /// Check, record and compare programme files
     Program(program::ProgramArgs),
+    /// Record facts from a file, all or none
+    Import(import::ImportArgs),
     /// Make periods final, or preview them
     Settle(settle::SettleArgs),
     /// List and show settlements
@@ -88,7 +94,9 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let now = crate::clock::now().map_err(CliError::Input)?;
     let at = At { url: cli.database, json: cli.json, now };
     match cli.command {
+        Command::Demo(args) => demo::run(&at, args).await?,
         Command::Program(args) => program::run(&at, args).await?,
+        Command::Import(args) => import::run(&at, args).await?,
         Command::Settle(args) => settle::run(&at, args).await?,
         Command::Settlement(args) => settlement::run(&at, args).await?,
         Command::Recertify(args) => recertify::run(&at, args).await?,

@@ -15,8 +15,9 @@ fn of_the_books(app: &App) -> Balances {
         "SELECT account || ' ' || currency || ' ' || CAST(SUM(amount_minor) AS TEXT) FROM postings GROUP BY account, currency HAVING SUM(amount_minor) <> 0",
     );
     let balance = |row: String| {
-        let words: Vec<&str> = row.split(' ').collect();
-        ((words[0].to_owned(), words[1].to_owned()), words[2].parse().expect("a sum is an integer"))
+        // The account may hold spaces.
+        let words: Vec<&str> = row.rsplitn(3, ' ').collect();
+        ((words[2].to_owned(), words[1].to_owned()), words[0].parse().expect("a sum is an integer"))
     };
     rows.into_iter().map(balance).collect()
 }

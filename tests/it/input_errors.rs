@@ -2,6 +2,7 @@
 //! the reason, and a database that is as it was.
 
 use crate::app::App;
+use crate::database::assert_same;
 
 const PROGRAMME: &str = r#"[program]
 id = "p"
@@ -130,11 +131,16 @@ const USAGE: [(&str, &str); 28] = [
 
 fn wrong_command_lines_exit_with_two(app: &App) {
     settled_april(app);
+    let before = app.access().dump();
+    let mut wrong = Vec::new();
     for (line, word) in USAGE {
-        let said = app.refused(line);
-        assert!(said.contains(word), "tributary {line}: {word:?} is not named\n{said}");
-        assert!(!said.trim().is_empty(), "tributary {line} says nothing");
+        let finished = app.run(line);
+        if finished.status.code() != Some(2) || finished.stderr.trim().is_empty() || !finished.stderr.contains(word) {
+            wrong.push(format!("tributary {line}\n  {:?}, {word:?} must be named: {}", finished.status, finished.stderr));
+        }
     }
+    assert!(wrong.is_empty(), "not refused as they should be:\n{}", wrong.join("\n"));
+    assert_same(&before, &app.access().dump(), "a wrong command line");
 }
 
 /// What reaches back into a final period is refused by its name; the first open one may be changed.

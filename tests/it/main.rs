@@ -34,7 +34,11 @@ mod hostile_input;
 #[cfg(test)]
 mod idempotence;
 #[cfg(test)]
+mod import_errors;
+#[cfg(test)]
 mod import_order;
+#[cfg(test)]
+mod imports;
 #[cfg(test)]
 mod input_errors;
 #[cfg(test)]

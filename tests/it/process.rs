@@ -64,7 +64,7 @@ fn run_until(command: &mut Command, moment: Duration) -> (Finished, bool) {
 }
 
 fn kill_group(group: u32) {
-    let killed = Command::new("sh").arg("-c").arg(format!("kill -KILL -- -{group}")).stderr(Stdio::null()).status();
+    let killed = Command::new("sh").arg("-c").arg(format!("kill -KILL -{group}")).status();
     killed.expect("a shell can be started");
 }
 

@@ -15,6 +15,9 @@ mod template;
 mod typesetter;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use fault::TemplateFault;
 pub use fonts::{FONT_FILES_MAX, FontDirs};
 pub use glyphs::{MISSING_MAX, MissingGlyph};

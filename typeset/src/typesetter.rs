@@ -16,8 +16,11 @@ use crate::glyphs::{MissingGlyph, missing};
 use crate::template::Template;
 use crate::world::{Shared, StatementWorld};
 
-/// A statement has at most this many lines.
-pub const LINES_MAX: usize = 20_000;
+/// A statement has at most this many lines: about 170 pages and 0.7 GB of memory while they are set.
+pub const LINES_MAX: usize = 5_000;
+
+/// Up to this many lines a PDF carries its structure for screen readers; it makes a file ten times as large.
+const TAGGED_LINES_MAX: usize = 1_000;
 
 /// Results that this many later statements did not use leave typst's cache.
 const CACHE_AGE_MAX: usize = 2;
@@ -94,7 +97,7 @@ pub enum TypesetError {
         limit: usize,
     },
     /// More lines than a statement can have.
-    #[error("the statement of {partner} for {period} has {lines} lines; a PDF takes at most {limit}, so send the settlement's JSON instead")]
+    #[error("the statement of {partner} for {period} has {lines} lines; a PDF takes at most {limit}; set its summary, and send the lines as JSON")]
     TooManyLines {
         /// The partner's id.
         partner: String,
@@ -172,27 +175,30 @@ impl Typesetter {
                 limit: LINES_MAX,
             });
         }
-        let world = StatementWorld::new(&self.shared, serde_json::to_vec(statement)?);
-        let typeset = self.set(&world, statement);
+        let typeset = self.set(&self.world(statement)?, statement);
         // The cache is the process's: what other threads just used stays.
         comemo::evict(CACHE_AGE_MAX);
         typeset
     }
 
+    pub(crate) fn world(&self, statement: &Statement) -> Result<StatementWorld<'_>, TypesetError> {
+        Ok(StatementWorld::new(&self.shared, serde_json::to_vec(statement)?))
+    }
+
     fn set(&self, world: &StatementWorld<'_>, statement: &Statement) -> Result<Typeset, TypesetError> {
-        let Warned { output, warnings } = typst::compile::<PagedDocument>(world);
-        let document = output.map_err(|errors| self.wrong(world, &errors))?;
+        let (document, warnings) = self.lay_out(world)?;
         let missing = missing(&document);
         if !missing.is_empty() && self.missing_glyphs == MissingGlyphs::Refuse {
-            return Err(TypesetError::MissingGlyphs {
-                partner: statement.partner.id.clone(),
-                period: statement.period.clone(),
-                characters: missing,
-            });
+            return Err(TypesetError::MissingGlyphs { partner: statement.partner.id.clone(), period: statement.period.clone(), characters: missing });
         }
         let pdf = typst_pdf::pdf(&document, &options(statement)).map_err(|errors| self.wrong(world, &errors))?;
-        let warnings = faults(world, |id| self.shared.shown(id), &warnings);
         Ok(Typeset { pdf, pages: document.pages().len(), missing, warnings })
+    }
+
+    pub(crate) fn lay_out(&self, world: &StatementWorld<'_>) -> Result<(PagedDocument, Vec<TemplateFault>), TypesetError> {
+        let Warned { output, warnings } = typst::compile::<PagedDocument>(world);
+        let document = output.map_err(|errors| self.wrong(world, &errors))?;
+        Ok((document, faults(world, |id| self.shared.shown(id), &warnings)))
     }
 
     fn wrong(&self, world: &StatementWorld<'_>, errors: &[SourceDiagnostic]) -> TypesetError {
@@ -202,5 +208,6 @@ impl Typesetter {
 
 fn options(statement: &Statement) -> PdfOptions {
     let id = [&statement.program.id, &statement.partner.id, &statement.period, &statement.currency, statement.digest.as_deref().unwrap_or("draft")];
-    PdfOptions { ident: Smart::Custom(id.join("/")), timestamp: None, tagged: false, ..PdfOptions::default() }
+    let tagged = statement.lines.len() <= TAGGED_LINES_MAX;
+    PdfOptions { ident: Smart::Custom(id.join("/")), timestamp: None, tagged, ..PdfOptions::default() }
 }

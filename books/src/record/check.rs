@@ -79,7 +79,7 @@ fn missing(reference: &Reference, stages: &[Stage], good: bool) -> String {
             pairs.iter().map(|(theirs, field)| Some(format!("x.{} = s.{field}", other.feeds(reference.table, theirs)?))).collect();
         if let Some(fed) = fed {
             let good = if good { " AND x.bad = 0" } else { "" };
-            condition.push_str(&format!(" AND NOT EXISTS (SELECT 1 FROM {} x WHERE {}{good})", other.name, fed.join(" AND ")));
+            condition = format!("{condition} AND NOT EXISTS (SELECT 1 FROM {} x WHERE {}{good})", other.name, fed.join(" AND "));
         }
     }
     condition
@@ -94,7 +94,8 @@ async fn compare<C: ConnectionTrait>(db: &C, stage: &Stage, index: usize, table:
     }
     contradictions(db, stage, table, &known, findings).await?;
     let fills = table.optional.iter().map(|entry| pair(entry)).map(|(ours, field)| format!("(m.{ours} IS NULL AND s.{field} IS NOT NULL)"));
-    let renames = table.labels.iter().map(|entry| pair(entry)).map(|(ours, field)| format!("(s.{field} IS NOT NULL AND m.{ours} IS DISTINCT FROM s.{field})"));
+    let renames =
+        table.labels.iter().map(|entry| pair(entry)).map(|(ours, field)| format!("(s.{field} IS NOT NULL AND m.{ours} IS DISTINCT FROM s.{field})"));
     for (mark, conditions) in [("filled", fills.collect::<Vec<_>>()), ("renamed", renames.collect())] {
         if !conditions.is_empty() {
             let any = conditions.join(" OR ");
@@ -114,13 +115,7 @@ pub(crate) fn same_row(table: &Table) -> String {
     equal.collect::<Vec<_>>().join(" AND ")
 }
 
-async fn contradictions<C: ConnectionTrait>(
-    db: &C,
-    stage: &Stage,
-    table: &Table,
-    known: &str,
-    findings: &mut Findings,
-) -> Result<(), RecordError> {
+async fn contradictions<C: ConnectionTrait>(db: &C, stage: &Stage, table: &Table, known: &str, findings: &mut Findings) -> Result<(), RecordError> {
     let facts = table.facts.iter().map(|entry| pair(entry)).map(|pair| (pair, false));
     let optional = table.optional.iter().map(|entry| pair(entry)).map(|pair| (pair, true));
     let fields: Vec<((&str, &'static str), bool)> = facts.chain(optional).collect();

@@ -134,7 +134,8 @@ fn scan(buffer: &[u8], at: &mut At, record: &mut Record, line: &mut u64) -> (usi
         }
         *at = match (*at, byte) {
             (At::Quoted, b'"') => At::Quote,
-            (At::Quoted, _) => {
+            // A doubled quote stands for one.
+            (At::Quoted, _) | (At::Quote, b'"') => {
                 record.push(byte);
                 At::Quoted
             }
@@ -152,10 +153,6 @@ fn scan(buffer: &[u8], at: &mut At, record: &mut Record, line: &mut u64) -> (usi
             }
             (At::Start | At::Plain | At::Quote, b'\r') => At::Return,
             (At::Start, b'"') => At::Quoted,
-            (At::Quote, b'"') => {
-                record.push(byte);
-                At::Quoted
-            }
             (At::Plain, b'"') => {
                 record.blame("a quote stands inside a field; quote the whole field and double the quotes in it");
                 At::Plain

@@ -86,6 +86,12 @@ impl Findings {
         }
     }
 
+    pub(crate) fn append(&mut self, others: Self) {
+        let kept = u64::try_from(others.errors.len()).unwrap_or(u64::MAX);
+        self.count_more(others.total.saturating_sub(kept));
+        others.errors.into_iter().for_each(|error| self.push(error));
+    }
+
     /// Counts errors that are not kept.
     pub(crate) fn count_more(&mut self, more: u64) {
         self.total += more;

@@ -39,8 +39,12 @@ pub(crate) async fn fold<C: ConnectionTrait>(db: &C, stage: &Stage, findings: &m
         }
     }
     let same = same(stage.kind, "d", "s");
-    sql::execute(db, &format!("DELETE FROM {name} AS s WHERE s.bad = 0 AND EXISTS (SELECT 1 FROM {name}_doubled d WHERE {same} AND d.first <> s.n)"), [])
-        .await?;
+    sql::execute(
+        db,
+        &format!("DELETE FROM {name} AS s WHERE s.bad = 0 AND EXISTS (SELECT 1 FROM {name}_doubled d WHERE {same} AND d.first <> s.n)"),
+        [],
+    )
+    .await?;
     Ok(())
 }
 
@@ -60,20 +64,18 @@ async fn contradictions<C: ConnectionTrait>(
     let differs = if role == Role::Fact {
         format!("f.{field} IS DISTINCT FROM s.{field}")
     } else {
-        let first = format!("(SELECT x.{field} FROM {name} x WHERE {} AND x.bad = 0 AND x.{field} IS NOT NULL ORDER BY x.n LIMIT 1)", same(stage.kind, "x", "s"));
+        let first = format!(
+            "(SELECT x.{field} FROM {name} x WHERE {} AND x.bad = 0 AND x.{field} IS NOT NULL ORDER BY x.n LIMIT 1)",
+            same(stage.kind, "x", "s")
+        );
         format!("s.{field} <> {first}")
     };
     let from = format!(
         "FROM {name}_doubled d JOIN {name} f ON f.n = d.first JOIN {name} s ON {} AND s.bad = 0 AND s.n <> d.first WHERE {differs}",
         same(stage.kind, "s", "d")
     );
-    let query = Blame {
-        column: stage.kind.column_name(field),
-        select: "s.line, CAST(f.line AS TEXT)",
-        from: &from,
-        order: "s.n",
-        values: Vec::new(),
-    };
+    let query =
+        Blame { column: stage.kind.column_name(field), select: "s.line, CAST(f.line AS TEXT)", from: &from, order: "s.n", values: Vec::new() };
     let noun = stage.kind.noun;
     blame(db, findings, query, |row| {
         Ok(format!("{noun} of the same id stands on line {} with another value; leave one", row.try_get_by_index::<String>(1)?))

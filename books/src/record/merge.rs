@@ -17,14 +17,7 @@ pub(crate) async fn pass_gate(tx: &DatabaseTransaction) -> Result<i64, RecordErr
 }
 
 /// Notes the recording itself.
-pub(crate) async fn note(
-    tx: &DatabaseTransaction,
-    seq: i64,
-    now: Instant,
-    kind: &str,
-    origin: &str,
-    (new, filled): (u64, u64),
-) -> Result<(), DbErr> {
+pub(crate) async fn note(tx: &DatabaseTransaction, seq: i64, now: Instant, kind: &str, origin: &str, (new, filled): (u64, u64)) -> Result<(), DbErr> {
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let insert = "INSERT INTO recordings (seq, recorded_at, kind, origin, rows_new, rows_filled) VALUES (?, ?, ?, ?, ?, ?)";
     let values = [seq.into(), now.0.into(), kind.into(), origin.into(), count(new).into(), count(filled).into()];
@@ -43,7 +36,7 @@ pub(crate) async fn merge(tx: &DatabaseTransaction, stage: &Stage, seq: i64) -> 
 }
 
 async fn fill(tx: &DatabaseTransaction, stage: &Stage, index: usize, table: &Table, seq: i64) -> Result<(), DbErr> {
-    if table.optional.is_empty() || stage.count(tx, "s.bad = 0 AND s.filled = 1").await? == 0 {
+    if table.optional.is_empty() || !stage.any(tx, "s.bad = 0 AND s.filled = 1").await? {
         return Ok(());
     }
     let (kind, identity) = table.filled_as;
@@ -70,7 +63,7 @@ async fn fill(tx: &DatabaseTransaction, stage: &Stage, index: usize, table: &Tab
 }
 
 async fn rename(tx: &DatabaseTransaction, stage: &Stage, index: usize, table: &Table) -> Result<(), DbErr> {
-    if table.labels.is_empty() || stage.count(tx, "s.bad = 0 AND s.renamed = 1").await? == 0 {
+    if table.labels.is_empty() || !stage.any(tx, "s.bad = 0 AND s.renamed = 1").await? {
         return Ok(());
     }
     for (ours, field) in table.labels.iter().map(|entry| pair(entry)) {

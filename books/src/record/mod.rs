@@ -33,9 +33,11 @@ use self::error::Findings;
 use self::rows::{RowReader, Staged};
 use self::rules::{Merged, voiding};
 use self::stage::{STATEMENT_ROWS_MAX, Stage};
-use crate::connection::{Books, begin_write};
+use crate::connection::{Books, begin_write, is_transient};
 use crate::sql;
 
+/// How often a merge is tried where other transactions stand in its way.
+const ATTEMPTS_MAX: usize = 4;
 /// Batches read ahead.
 const BATCHES_AHEAD: usize = 4;
 
@@ -67,6 +69,12 @@ pub struct Recorded {
     pub updated: u64,
     /// Rows that said nothing new.
     pub unchanged: u64,
+}
+
+impl Recorded {
+    fn changes_nothing(self) -> bool {
+        self.new + self.filled + self.updated == 0
+    }
 }
 
 /// Where a recording stands.
@@ -124,30 +132,92 @@ async fn record_on<R: Read + Send + 'static>(
         }
         check::set_aside_dependents(db, &stages).await?;
     }
-    phase(Phase::Writing);
-    let tx = begin_write(db).await?;
-    let seq = merge::pass_gate(&tx).await?;
-    let mut sound = true;
-    if seq != known_at + 1 {
-        sound = findings.is_empty();
-        if sound {
-            check::forget(&tx, &stages).await?;
-            check::against_books(&tx, &stages, &mut findings).await?;
-            sound = findings.is_empty();
+    let recorded = counted(db, &stages, read).await?;
+    if !recorded.changes_nothing() {
+        phase(Phase::Writing);
+        let merging = Merging { kind, stages: &stages, origin: &origin, now, dry_run, known_at, read, sound: findings.is_empty() };
+        let (merged, found) = merging.merge(db).await?;
+        findings.append(found);
+        if findings.is_empty() {
+            return Ok(merged);
         }
     }
-    let recorded = if sound { write(&tx, kind, &stages, seq, read, &mut findings).await? } else { Recorded::default() };
-    if !findings.is_empty() {
-        tx.rollback().await?;
-        return Err(findings.into_errors(&origin).into());
+    if findings.is_empty() { Ok(recorded) } else { Err(findings.into_errors(&origin).into()) }
+}
+
+/// Staged rows on their way into the books.
+struct Merging<'a> {
+    kind: FactKind,
+    stages: &'a [Stage],
+    origin: &'a str,
+    now: Instant,
+    dry_run: bool,
+    /// The recording after which the rows were checked.
+    known_at: i64,
+    read: u64,
+    /// Whether no row is wrong so far.
+    sound: bool,
+}
+
+impl Merging<'_> {
+    /// Merges in one transaction, again where another one stood in its way.
+    async fn merge(&self, db: &DatabaseConnection) -> Result<(Recorded, Findings), RecordError> {
+        for _ in 1..ATTEMPTS_MAX {
+            match self.attempt(db).await {
+                Err(RecordError::Database(error)) if is_transient(&error) => tracing::info!(%error, "recording.retried"),
+                other => return other,
+            }
+        }
+        self.attempt(db).await
     }
-    if dry_run || recorded.new + recorded.filled + recorded.updated == 0 {
-        tx.rollback().await?;
-    } else {
-        merge::note(&tx, seq, now, kind.name(), &origin, (recorded.new, recorded.filled)).await?;
-        tx.commit().await?;
+
+    async fn attempt(&self, db: &DatabaseConnection) -> Result<(Recorded, Findings), RecordError> {
+        let tx = begin_write(db).await?;
+        match self.write(&tx).await {
+            Ok((recorded, findings)) if self.dry_run || !self.sound || !findings.is_empty() || recorded.changes_nothing() => {
+                tx.rollback().await?;
+                Ok((recorded, findings))
+            }
+            Ok(done) => {
+                tx.commit().await?;
+                Ok(done)
+            }
+            Err(error) => {
+                // The transaction failed; that it can't be rolled back either would say nothing new.
+                let _ = tx.rollback().await;
+                Err(error)
+            }
+        }
     }
-    Ok(recorded)
+
+    async fn write(&self, tx: &DatabaseTransaction) -> Result<(Recorded, Findings), RecordError> {
+        let mut findings = Findings::default();
+        let seq = merge::pass_gate(tx).await?;
+        if seq != self.known_at + 1 {
+            // Something was recorded in between: look again. Beside errors that are known this would tell nothing reliable.
+            if self.sound {
+                check::forget(tx, self.stages).await?;
+                check::against_books(tx, self.stages, &mut findings).await?;
+            }
+            if !self.sound || !findings.is_empty() {
+                return Ok((Recorded::default(), findings));
+            }
+        }
+        let recorded = counted(tx, self.stages, self.read).await?;
+        if self.kind == FactKind::Voids {
+            voiding::void(tx, &self.stages[0], seq, &mut findings).await?;
+        } else {
+            for stage in self.stages {
+                merge::merge(tx, stage, seq).await?;
+            }
+            for stage in self.stages {
+                rules::check(&Merged { tx, stage, seq }, &mut findings).await?;
+            }
+            merge::raise_revisions(tx, self.stages).await?;
+        }
+        merge::note(tx, seq, self.now, self.kind.name(), self.origin, (recorded.new, recorded.filled)).await?;
+        Ok((recorded, findings))
+    }
 }
 
 /// A file of invoices may bring items too.
@@ -181,12 +251,12 @@ async fn fill_stages<R: Read + Send + 'static>(
     let reading = tokio::task::spawn_blocking(move || {
         let mut rows = RowReader::new(kind, format, BufReader::with_capacity(1 << 16, reader));
         let mut findings = Findings::default();
-        let mut staged = [Staged::default(), Staged::default()];
+        let mut batches = [Staged::default(), Staged::default()];
         let mut more = true;
         while more {
-            let [first, items] = &mut staged;
+            let [first, items] = &mut batches;
             more = rows.next(first, items, &mut findings)?;
-            for (index, batch) in staged.iter_mut().enumerate() {
+            for (index, batch) in batches.iter_mut().enumerate() {
                 if (batch.rows >= STATEMENT_ROWS_MAX || !more) && batch.rows > 0 && sender.blocking_send((index, std::mem::take(batch))).is_err() {
                     return Ok((rows.read, findings));
                 }
@@ -207,35 +277,15 @@ async fn fill_stages<R: Read + Send + 'static>(
     Ok((u64::try_from(read).unwrap_or(0), findings))
 }
 
-/// Merges the rows that are right, and looks at what only merged rows can show.
-async fn write(
-    tx: &DatabaseTransaction,
-    kind: FactKind,
-    stages: &[Stage],
-    seq: i64,
-    read: u64,
-    findings: &mut Findings,
-) -> Result<Recorded, RecordError> {
+/// What the staged rows bring, by what was marked in them.
+async fn counted<C: ConnectionTrait>(db: &C, stages: &[Stage], read: u64) -> Result<Recorded, RecordError> {
     let mut recorded = Recorded { read, ..Recorded::default() };
     for stage in stages {
-        recorded.new += stage.count(tx, "s.bad = 0 AND s.known0 = 0").await?;
-        recorded.filled += stage.count(tx, "s.bad = 0 AND s.filled = 1").await?;
-        recorded.updated += stage.count(tx, "s.bad = 0 AND s.filled = 0 AND s.renamed = 1").await?;
+        let [new, filled, updated] = stage.counts(db).await?;
+        recorded.new += new;
+        recorded.filled += filled;
+        recorded.updated += updated;
     }
     recorded.unchanged = read.saturating_sub(recorded.new + recorded.filled + recorded.updated);
-    if recorded.new + recorded.filled + recorded.updated == 0 {
-        return Ok(recorded);
-    }
-    if kind == FactKind::Voids {
-        voiding::void(tx, &stages[0], seq, findings).await?;
-        return Ok(recorded);
-    }
-    for stage in stages {
-        merge::merge(tx, stage, seq).await?;
-    }
-    for stage in stages {
-        rules::check(&Merged { tx, stage, seq }, findings).await?;
-    }
-    merge::raise_revisions(tx, stages).await?;
     Ok(recorded)
 }

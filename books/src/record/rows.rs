@@ -150,12 +150,7 @@ impl<R: BufRead> RowReader<R> {
 }
 
 /// Which column of the kind each field of a record is; nothing when the header is wrong.
-fn read_header<R: BufRead>(
-    kind: &'static Kind,
-    reader: &mut CsvReader<R>,
-    record: &mut Record,
-    findings: &mut Findings,
-) -> io::Result<Vec<usize>> {
+fn read_header<R: BufRead>(kind: &'static Kind, reader: &mut CsvReader<R>, record: &mut Record, findings: &mut Findings) -> io::Result<Vec<usize>> {
     if !reader.read(record)? {
         findings.add(1, None, "the file is empty; its first line names the columns");
         return Ok(Vec::new());
@@ -225,15 +220,7 @@ fn csv_cells(kind: &'static Kind, columns: &[usize], record: &Record, findings: 
 /// The member of an invoice that holds its items.
 const ITEMS: &str = "items";
 
-fn json_row(
-    kind: &'static Kind,
-    line: u64,
-    members: Members<'_>,
-    read: &mut i64,
-    rows: &mut Staged,
-    items: &mut Staged,
-    findings: &mut Findings,
-) {
+fn json_row(kind: &'static Kind, line: u64, members: Members<'_>, read: &mut i64, rows: &mut Staged, items: &mut Staged, findings: &mut Findings) {
     *read += 1;
     let carries_items = kind.name == "invoices";
     let (nested, members): (Vec<_>, Vec<_>) = members.0.into_iter().partition(|(name, _)| carries_items && name == ITEMS);
@@ -257,19 +244,15 @@ fn json_row(
     }
 }
 
-fn json_item(
-    line: u64,
-    index: usize,
-    members: Members<'_>,
-    invoice: Option<String>,
-    n: i64,
-    items: &mut Staged,
-    findings: &mut Findings,
-) {
+fn json_item(line: u64, index: usize, members: Members<'_>, invoice: Option<String>, n: i64, items: &mut Staged, findings: &mut Findings) {
     let kind = &invoice_items::KIND;
     let prefix = format!("{ITEMS}[{index}].");
     if let Some((name, _)) = members.0.iter().find(|(name, _)| name == "invoice") {
-        findings.push(ImportError { line, column: Some(format!("{prefix}{name}")), reason: "the invoice that carries the item is its invoice".into() });
+        findings.push(ImportError {
+            line,
+            column: Some(format!("{prefix}{name}")),
+            reason: "the invoice that carries the item is its invoice".into(),
+        });
         return;
     }
     let Some(mut cells) = json_cells(kind, line, &prefix, members.0, findings) else { return };
@@ -336,3 +319,94 @@ fn checked<'a>(kind: &'static Kind, line: u64, texts: Vec<Option<String>>, prefi
 
 /// A kind whose rows need no look beyond their cells.
 pub(crate) fn nothing_more(_row: &mut Row<'_>) {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::FactKind;
+
+    /// Reads everything; what is wrong is counted.
+    fn read(kind: FactKind, format: Format, bytes: &[u8]) -> (usize, bool) {
+        let mut reader = RowReader::new(kind.kind(), format, bytes);
+        let (mut rows, mut items, mut findings) = (Staged::default(), Staged::default(), Findings::default());
+        while reader.next(&mut rows, &mut items, &mut findings).unwrap() {}
+        assert_eq!(rows.values.len(), rows.rows * (kind.kind().columns.len() + 3));
+        (rows.rows, findings.is_empty())
+    }
+
+    /// Pieces of which hostile files are made.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let known = [
+            "id",
+            "customer",
+            "currency",
+            "subtotal",
+            "kind",
+            "invoice",
+            "item",
+            "amount",
+            "items",
+            "USD",
+            "JPY",
+            "1.00",
+            "-1",
+            "1e9",
+            "true",
+            "null",
+            "2024-01-31",
+            "2024-01-31T00:00:00Z",
+            ",",
+            "\"",
+            "\n",
+            "\r\n",
+            "\r",
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            "\\u0000",
+            "\\ud800",
+            "\0",
+            "\u{feff}",
+            "\u{202e}",
+            "id,customer,currency,subtotal\n",
+            "{\"id\":\"a\",\"customer\":\"c\",\"currency\":\"USD\",\"subtotal\":1,\"items\":[{",
+        ];
+        prop_oneof![8 => prop::sample::select(known.to_vec()).prop_map(|text| text.as_bytes().to_vec()), 1 => prop::collection::vec(any::<u8>(), 0..8)]
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_files_are_read_to_their_end(pieces in prop::collection::vec(piece(), 0..60), kind in 0..FactKind::ALL.len(), csv in any::<bool>()) {
+            let format = if csv { Format::Csv } else { Format::Jsonl };
+            read(FactKind::ALL[kind], format, &pieces.concat());
+        }
+
+        #[test]
+        fn both_formats_read_the_same(name in "\\PC{1,12}", on in prop::option::of("20[0-9]{2}-0[1-9]-1[0-9]"), id in "[a-zA-Z0-9/ -]{1,20}") {
+            let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+            let csv = format!("name,activated_on,id\n{},{},{}\n", quoted(&name), on.clone().unwrap_or_default(), quoted(&id));
+            let json = serde_json::json!({ "id": id, "name": name, "activated_on": on }).to_string();
+            let mut all = Vec::new();
+            for (format, text) in [(Format::Csv, csv), (Format::Jsonl, json)] {
+                let mut reader = RowReader::new(FactKind::Customers.kind(), format, text.as_bytes());
+                let (mut rows, mut items, mut findings) = (Staged::default(), Staged::default(), Findings::default());
+                while reader.next(&mut rows, &mut items, &mut findings).unwrap() {}
+                prop_assert!(findings.is_empty());
+                // The line differs: CSV has a header.
+                rows.values.remove(1);
+                all.push(rows.values);
+            }
+            prop_assert_eq!(&all[0], &all[1]);
+        }
+    }
+
+    #[test]
+    fn what_identifies_a_row_keeps_it_for_further_checks() {
+        let (rows, right) = read(FactKind::Customers, Format::Csv, b"id,name,activated_on\nc1,X,yesterday\n,Y,\n");
+        assert_eq!((rows, right), (1, false));
+    }
+}

@@ -33,10 +33,8 @@ pub(crate) fn staged(alias: &str, field: &str) -> String {
 impl Stage {
     /// Makes the table.
     pub(crate) async fn create<C: ConnectionTrait>(&self, db: &C) -> Result<(), DbErr> {
-        let (text, int) = match db.get_database_backend() {
-            DbBackend::Postgres => ("TEXT COLLATE \"C\"", "BIGINT"),
-            _ => ("TEXT", "INTEGER"),
-        };
+        let postgres = db.get_database_backend() == DbBackend::Postgres;
+        let (text, int) = if postgres { ("TEXT COLLATE \"C\"", "BIGINT") } else { ("TEXT", "INTEGER") };
         let fields: Vec<String> =
             self.kind.columns.iter().map(|column| format!("{} {}", column.field, if column.shape.is_int() { int } else { text })).collect();
         let invoice_currency = if self.amounts_of_invoices().is_some() { format!("currency {text}, ") } else { String::new() };
@@ -68,7 +66,8 @@ impl Stage {
     pub(crate) async fn complete<C: ConnectionTrait>(&self, db: &C) -> Result<(), DbErr> {
         let name = self.name;
         if let Some(partner) = self.kind.program_of {
-            let home = format!("UPDATE {name} AS s SET program = (SELECT p.program FROM partners p WHERE p.id = s.{partner}) WHERE s.program IS NULL");
+            let home =
+                format!("UPDATE {name} AS s SET program = (SELECT p.program FROM partners p WHERE p.id = s.{partner}) WHERE s.program IS NULL");
             sql::execute(db, &home, []).await?;
         }
         let index = format!("CREATE INDEX {name}_identity ON {name} ({})", self.kind.identity.join(", "));
@@ -112,7 +111,11 @@ impl Stage {
         let texts = format!("SELECT s.line FROM {name} s WHERE {wrong} ORDER BY s.n");
         for line in column::<i64, C>(db, &texts, currency.code()).await? {
             let exponent = currency.exponent();
-            findings.add(line_number(line), "amount", format!("amounts in {currency}, the invoice's currency, have at most {exponent} decimals and are under 10^15 minor units"));
+            findings.add(
+                line_number(line),
+                "amount",
+                format!("amounts in {currency}, the invoice's currency, have at most {exponent} decimals and are under 10^15 minor units"),
+            );
         }
         sql::execute(db, &format!("UPDATE {name} AS s SET bad = 1 WHERE {wrong}"), [currency.code().into()]).await?;
         if unit > 1 {
@@ -132,11 +135,22 @@ impl Stage {
         table.fields().find(|(ours, _)| *ours == field).map(|(_, staged)| staged)
     }
 
-    /// How many staged rows satisfy a condition over `s`.
-    pub(crate) async fn count<C: ConnectionTrait>(&self, db: &C, condition: &str) -> Result<u64, DbErr> {
-        let row = sql::row(db, &format!("SELECT COUNT(*) FROM {} s WHERE {condition}", self.name), []).await?;
-        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(0);
-        Ok(u64::try_from(count).unwrap_or(0))
+    /// How many staged rows are new, fill something, and only change a label.
+    pub(crate) async fn counts<C: ConnectionTrait>(&self, db: &C) -> Result<[u64; 3], DbErr> {
+        let when = |condition: &str| format!("COUNT(CASE WHEN {condition} THEN 1 END)");
+        let [new, filled, updated] = [when("known0 = 0"), when("filled = 1"), when("filled = 0 AND renamed = 1")];
+        let row = sql::row(db, &format!("SELECT {new}, {filled}, {updated} FROM {} WHERE bad = 0", self.name), []).await?;
+        let mut counts = [0; 3];
+        for (index, count) in counts.iter_mut().enumerate() {
+            let found: Option<i64> = row.as_ref().map(|row| row.try_get_by_index(index)).transpose()?;
+            *count = line_number(found.unwrap_or(0));
+        }
+        Ok(counts)
+    }
+
+    /// Whether any staged row satisfies a condition over `s`.
+    pub(crate) async fn any<C: ConnectionTrait>(&self, db: &C, condition: &str) -> Result<bool, DbErr> {
+        Ok(sql::row(db, &format!("SELECT 1 AS found FROM {} s WHERE {condition} LIMIT 1", self.name), []).await?.is_some())
     }
 }
 

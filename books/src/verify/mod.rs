@@ -1,1 +1,67 @@
-//! verify.
+//! Checks the invariants of the books, read-only, in one snapshot (reliability.md §1).
+//!
+//! What the books hold is recomputed here by queries and arithmetic of its own, never by the functions that wrote it: of `program` only
+//! the reader of programme files, conditions, and the types of numbers and dates are used.
+
+mod canonical;
+mod commission;
+mod corrections;
+mod digests;
+mod figures;
+mod finding;
+mod guards;
+mod histories;
+mod known;
+mod ledger;
+mod lines;
+mod ownership;
+mod periods;
+mod scan;
+mod wallets;
+
+pub use finding::{Check, Invariant, Report};
+
+use sea_orm::DatabaseTransaction;
+
+use self::scan::Scan;
+use crate::connection::Books;
+use crate::load::row::LoadError;
+
+/// Checks every invariant that exists so far; what offends one is in the report.
+///
+/// Nothing is written. All is read in one transaction, so the books may be in use meanwhile; memory is bounded by the members of a
+/// programme and by pages of its invoices.
+///
+/// # Errors
+/// The database failed. What the books hold and can't be read is a finding, not an error.
+pub async fn verify(books: &Books) -> Result<Report, LoadError> {
+    let tx = books.begin_read().await?;
+    let report = check_all(&tx).await;
+    tx.rollback().await?;
+    report
+}
+
+async fn check_all(tx: &DatabaseTransaction) -> Result<Report, LoadError> {
+    let mut scan = Scan::new(tx);
+    let checked = ledger::check(&mut scan).await;
+    scan.tolerate(Invariant::PostingsBalance, checked)?;
+    let checked = wallets::check(&mut scan).await;
+    scan.tolerate(Invariant::WalletAvailable, checked)?;
+    let checked = commission::check(&mut scan).await;
+    scan.tolerate(Invariant::LineAsAsked, checked)?;
+    let checked = corrections::check(&mut scan).await;
+    scan.tolerate(Invariant::LineAsAsked, checked)?;
+    let checked = lines::check(&mut scan).await;
+    scan.tolerate(Invariant::ReversalBounded, checked)?;
+    let checked = digests::check(&mut scan).await;
+    scan.tolerate(Invariant::FinalUnchanged, checked)?;
+    let checked = periods::check(&mut scan).await;
+    scan.tolerate(Invariant::PeriodsInOrder, checked)?;
+    let checked = histories::check(&mut scan).await;
+    scan.tolerate(Invariant::NoOverlap, checked)?;
+    let checked = ownership::check(&mut scan).await;
+    scan.tolerate(Invariant::OwnPartner, checked)?;
+    let checked = guards::check(&mut scan).await;
+    scan.tolerate(Invariant::FinalUnchanged, checked)?;
+    Ok(scan.report)
+}

@@ -17,19 +17,15 @@ pub(crate) static KIND: Kind = Kind {
         column("revoked_on", Shape::Date, Need::Optional),
     ],
     identity: &["id"],
-    tables: &[
-        Table {
-            name: "certifications",
-            filled_as: ("certifications", &["id"]),
-            key: &["id"],
-            facts: &["partner", "certification", "holder", "issued_on", "expires_on"],
-            optional: &["revoked_on"],
-            labels: &[],
-        },
-    ],
-    references: &[
-        refers("partner", "partners", &["id=partner"], "is no recorded partner; import it with `partners` first"),
-    ],
+    tables: &[Table {
+        name: "certifications",
+        filled_as: ("certifications", &["id"]),
+        key: &["id"],
+        facts: &["partner", "certification", "holder", "issued_on", "expires_on"],
+        optional: &["revoked_on"],
+        labels: &[],
+    }],
+    references: &[refers("partner", "partners", &["id=partner"], "is no recorded partner; import it with `partners` first")],
     program_of: None,
     check,
 };

@@ -21,16 +21,14 @@ pub(crate) static KIND: Kind = Kind {
         column_as("through", "through_on", Shape::Date, Need::Optional),
     ],
     identity: &["id"],
-    tables: &[
-        Table {
-            name: "credits",
-            filled_as: ("credits", &["id"]),
-            key: &["id"],
-            facts: &["partner", "role", "share"],
-            optional: &["program", "customer", "deal", "invoice", "item", "from_on", "through_on"],
-            labels: &[],
-        },
-    ],
+    tables: &[Table {
+        name: "credits",
+        filled_as: ("credits", &["id"]),
+        key: &["id"],
+        facts: &["partner", "role", "share"],
+        optional: &["program", "customer", "deal", "invoice", "item", "from_on", "through_on"],
+        labels: &[],
+    }],
     references: &[
         refers("partner", "partners", &["id=partner"], "is no recorded partner; import it with `partners` first"),
         refers("program", "programs", &["id=program"], "is no recorded programme; record it with `program apply` first"),

@@ -15,19 +15,15 @@ pub(crate) static KIND: Kind = Kind {
         column("churned_on", Shape::Date, Need::Optional),
     ],
     identity: &["id"],
-    tables: &[
-        Table {
-            name: "customers",
-            filled_as: ("customers", &["id"]),
-            key: &["id"],
-            facts: &[],
-            optional: &["referred_by", "activated_on", "churned_on"],
-            labels: &["name"],
-        },
-    ],
-    references: &[
-        refers("referred_by", "partners", &["id=referred_by"], "is no recorded partner; import it with `partners` first"),
-    ],
+    tables: &[Table {
+        name: "customers",
+        filled_as: ("customers", &["id"]),
+        key: &["id"],
+        facts: &[],
+        optional: &["referred_by", "activated_on", "churned_on"],
+        labels: &["name"],
+    }],
+    references: &[refers("referred_by", "partners", &["id=referred_by"], "is no recorded partner; import it with `partners` first")],
     program_of: None,
     check: nothing_more,
 };

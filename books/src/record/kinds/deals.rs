@@ -19,16 +19,14 @@ pub(crate) static KIND: Kind = Kind {
         column("motion", Shape::Text, Need::Optional),
     ],
     identity: &["id"],
-    tables: &[
-        Table {
-            name: "deals",
-            filled_as: ("deals", &["id"]),
-            key: &["id"],
-            facts: &["customer", "contract_value_minor", "currency", "signed_on", "new_logo", "registered"],
-            optional: &["partner", "motion"],
-            labels: &[],
-        },
-    ],
+    tables: &[Table {
+        name: "deals",
+        filled_as: ("deals", &["id"]),
+        key: &["id"],
+        facts: &["customer", "contract_value_minor", "currency", "signed_on", "new_logo", "registered"],
+        optional: &["partner", "motion"],
+        labels: &[],
+    }],
     references: &[
         refers("customer", "customers", &["id=customer"], "is no recorded customer; import it with `customers` first"),
         refers("partner", "partners", &["id=partner"], "is no recorded partner; import it with `partners` first"),

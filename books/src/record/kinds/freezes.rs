@@ -17,19 +17,22 @@ pub(crate) static KIND: Kind = Kind {
         column("reason", Shape::Text, Need::Required),
     ],
     identity: &["id"],
-    tables: &[
-        Table {
-            name: "freezes",
-            filled_as: ("freezes", &["id"]),
-            key: &["id"],
-            facts: &["program", "what", "from_on", "through_on", "reason"],
-            optional: &["partner"],
-            labels: &[],
-        },
-    ],
+    tables: &[Table {
+        name: "freezes",
+        filled_as: ("freezes", &["id"]),
+        key: &["id"],
+        facts: &["program", "what", "from_on", "through_on", "reason"],
+        optional: &["partner"],
+        labels: &[],
+    }],
     references: &[
         refers("program", "programs", &["id=program"], "is no recorded programme; record it with `program apply` first"),
-        refers("partner", "memberships", &["program=program", "partner=partner"], "is no member of that programme; import it with `memberships` first"),
+        refers(
+            "partner",
+            "memberships",
+            &["program=program", "partner=partner"],
+            "is no member of that programme; import it with `memberships` first",
+        ),
     ],
     program_of: None,
     check,

@@ -15,16 +15,14 @@ pub(crate) static KIND: Kind = Kind {
         column("deal", Shape::Id, Need::Optional),
     ],
     identity: &["invoice", "item"],
-    tables: &[
-        Table {
-            name: "invoice_items",
-            filled_as: ("invoice_items", &["invoice", "item"]),
-            key: &["invoice", "item"],
-            facts: &["amount_minor"],
-            optional: &["product", "deal"],
-            labels: &[],
-        },
-    ],
+    tables: &[Table {
+        name: "invoice_items",
+        filled_as: ("invoice_items", &["invoice", "item"]),
+        key: &["invoice", "item"],
+        facts: &["amount_minor"],
+        optional: &["product", "deal"],
+        labels: &[],
+    }],
     references: &[
         refers("invoice", "invoices", &["id=invoice"], "is no recorded invoice; import it with `invoices` first"),
         refers("deal", "deals", &["id=deal"], "is no recorded deal; import it with `deals` first"),

@@ -22,16 +22,14 @@ pub(crate) static KIND: Kind = Kind {
         column("payment_method", Shape::Text, Need::Optional),
     ],
     identity: &["id"],
-    tables: &[
-        Table {
-            name: "invoices",
-            filled_as: ("invoices", &["id"]),
-            key: &["id"],
-            facts: &["customer", "currency", "subtotal_minor"],
-            optional: &["deal", "partner", "tax_minor", "processing_cost_minor", "issued_on", "paid_at", "product", "payment_method"],
-            labels: &[],
-        },
-    ],
+    tables: &[Table {
+        name: "invoices",
+        filled_as: ("invoices", &["id"]),
+        key: &["id"],
+        facts: &["customer", "currency", "subtotal_minor"],
+        optional: &["deal", "partner", "tax_minor", "processing_cost_minor", "issued_on", "paid_at", "product", "payment_method"],
+        labels: &[],
+    }],
     references: &[
         refers("customer", "customers", &["id=customer"], "is no recorded customer; import it with `customers` first"),
         refers("deal", "deals", &["id=deal"], "is no recorded deal; import it with `deals` first"),

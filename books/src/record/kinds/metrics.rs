@@ -14,19 +14,15 @@ pub(crate) static KIND: Kind = Kind {
         column("as_of", Shape::Date, Need::Required),
     ],
     identity: &["partner", "metric", "as_of"],
-    tables: &[
-        Table {
-            name: "metrics",
-            filled_as: ("metrics", &["partner", "metric", "as_of"]),
-            key: &["partner", "metric", "as_of"],
-            facts: &["value"],
-            optional: &[],
-            labels: &[],
-        },
-    ],
-    references: &[
-        refers("partner", "partners", &["id=partner"], "is no recorded partner; import it with `partners` first"),
-    ],
+    tables: &[Table {
+        name: "metrics",
+        filled_as: ("metrics", &["partner", "metric", "as_of"]),
+        key: &["partner", "metric", "as_of"],
+        facts: &["value"],
+        optional: &[],
+        labels: &[],
+    }],
+    references: &[refers("partner", "partners", &["id=partner"], "is no recorded partner; import it with `partners` first")],
     program_of: None,
     check: nothing_more,
 };

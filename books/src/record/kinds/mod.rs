@@ -27,7 +27,22 @@ use super::table::Kind;
 pub(crate) const STATUSES: &[&str] = &["active", "suspended", "terminated"];
 /// What can be voided: everything but a voiding.
 pub(crate) const VOIDABLE: &[&str] = &[
-    "partners", "memberships", "customers", "deals", "invoices", "invoice_items", "credits", "refunds", "adjustments", "certifications", "tiers", "parents", "statuses", "freezes", "metrics", "fx",
+    "partners",
+    "memberships",
+    "customers",
+    "deals",
+    "invoices",
+    "invoice_items",
+    "credits",
+    "refunds",
+    "adjustments",
+    "certifications",
+    "tiers",
+    "parents",
+    "statuses",
+    "freezes",
+    "metrics",
+    "fx",
 ];
 
 /// A kind of facts.

@@ -44,7 +44,12 @@ pub(crate) static KIND: Kind = Kind {
     ],
     references: &[
         refers("program", "programs", &["id=program"], "is no recorded programme; record it with `program apply` first"),
-        refers("parent", "memberships", &["program=program", "partner=parent"], "is no member of that programme; import it first, or in the same file"),
+        refers(
+            "parent",
+            "memberships",
+            &["program=program", "partner=parent"],
+            "is no member of that programme; import it first, or in the same file",
+        ),
     ],
     program_of: None,
     check: check_row,

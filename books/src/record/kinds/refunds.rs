@@ -18,16 +18,14 @@ pub(crate) static KIND: Kind = Kind {
         column("cost_returned", Shape::Flag, Need::Default("false")),
     ],
     identity: &["id"],
-    tables: &[
-        Table {
-            name: "refunds",
-            filled_as: ("refunds", &["id"]),
-            key: &["id"],
-            facts: &["invoice", "amount_minor", "refunded_at", "kind", "cost_returned"],
-            optional: &["item", "of_refund"],
-            labels: &[],
-        },
-    ],
+    tables: &[Table {
+        name: "refunds",
+        filled_as: ("refunds", &["id"]),
+        key: &["id"],
+        facts: &["invoice", "amount_minor", "refunded_at", "kind", "cost_returned"],
+        optional: &["item", "of_refund"],
+        labels: &[],
+    }],
     references: &[
         refers("invoice", "invoices", &["id=invoice"], "is no recorded invoice; import it with `invoices` first"),
         refers("item", "invoice_items", &["invoice=invoice", "item=item"], "is no item of that invoice; import it with `invoice_items` first"),

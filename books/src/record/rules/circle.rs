@@ -142,10 +142,11 @@ mod tests {
                 for start in 0..5 {
                     let mut at = format!("p{start}");
                     for _ in 0..6 {
-                        match parent_on(&at, day) {
-                            Some(parent) => at = parent,
-                            None => { at.clear(); break }
-                        }
+                        let Some(parent) = parent_on(&at, day) else {
+                            at.clear();
+                            break;
+                        };
+                        at = parent;
                     }
                     expected |= !at.is_empty();
                 }

@@ -29,7 +29,9 @@ pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Resul
 async fn one_place(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
     let places = ["customer", "deal", "invoice"].map(|place| format!("CASE WHEN c.{place} IS NULL THEN 0 ELSE 1 END")).join(" + ");
     let from = format!("FROM {} s JOIN credits c ON c.id = s.id WHERE s.bad = 0 AND s.filled = 1 AND {places} <> 1", merged.staged());
-    merged.blame(findings, "customer", ("s.line", &from), |_| Ok("the credit is recorded at another place; void it and record it anew".into())).await?;
+    merged
+        .blame(findings, "customer", ("s.line", &from), |_| Ok("the credit is recorded at another place; void it and record it anew".into()))
+        .await?;
     Ok(())
 }
 
@@ -138,8 +140,8 @@ fn look_at(place: &str, credits: &[Credit], findings: &mut Findings) {
         }
         if let Some((first, second)) = twice(&credits) {
             let reason = format!(
-                "partner {:?} has credit {:?} of role {role:?} in {} at {place} on the same days; one credit of a role and programme is the most",
-                second.partner, first.id, second.program
+                "partner {:?} has two credits of role {role:?} in {} at {place} on the same days, {:?} and {:?}; one is the most",
+                second.partner, second.program, first.id, second.id
             );
             findings.add(blamed(&[first, second]), "partner", reason);
         }
@@ -175,5 +177,8 @@ fn too_much<'a>(credits: &[&'a Credit]) -> Option<(Date, Rate, Vec<&'a Credit>)>
 fn twice<'a>(credits: &[&'a Credit]) -> Option<(&'a Credit, &'a Credit)> {
     let mut sorted = credits.to_vec();
     sorted.sort_by(|a, b| (&a.partner, &a.program, a.from).cmp(&(&b.partner, &b.program, b.from)));
-    sorted.windows(2).find(|pair| pair[0].partner == pair[1].partner && pair[0].program == pair[1].program && pair[1].from < pair[0].until).map(|pair| (pair[0], pair[1]))
+    sorted
+        .windows(2)
+        .find(|pair| pair[0].partner == pair[1].partner && pair[0].program == pair[1].program && pair[1].from < pair[0].until)
+        .map(|pair| (pair[0], pair[1]))
 }

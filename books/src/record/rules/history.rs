@@ -15,7 +15,8 @@ use crate::record::stage::line_number;
 use crate::settlement::freeze;
 use crate::sql;
 
-const NEW: &str = "s.known0 = 0";
+/// Rows that were not recorded before.
+pub(crate) const NEW: &str = "s.known0 = 0";
 
 /// Tiers assigned by hand.
 pub(crate) async fn check_tiers(merged: &Merged<'_>, column: &'static str, findings: &mut Findings) -> Result<(), RecordError> {
@@ -67,9 +68,7 @@ pub(crate) async fn check_open(
         let program = text(&row, 0)?;
         let Some(last) = freeze::last(merged.tx, &program).await.map_err(of_load)? else { continue };
         let open = last.period.next();
-        let early = format!(
-            "SELECT s.line, {from} FROM {staged} s WHERE s.bad = 0 AND {condition} AND s.program = ? AND {from} < ? ORDER BY s.n"
-        );
+        let early = format!("SELECT s.line, {from} FROM {staged} s WHERE s.bad = 0 AND {condition} AND s.program = ? AND {from} < ? ORDER BY s.n");
         for row in merged.rows(&early, [program.as_str().into(), open.first_day().to_string().into()]).await? {
             let reason = format!(
                 "{} lies before {open}, the first open period of {program} ({} is final or closing); take a date from {} on",

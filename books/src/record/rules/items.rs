@@ -26,7 +26,10 @@ async fn come_together(merged: &Merged<'_>, findings: &mut Findings) -> Result<(
     let from = format!("FROM {} WHERE {earlier}", invoices(merged));
     merged
         .blame(findings, "invoice", ("s.line, s.invoice", &from), |row| {
-            Ok(format!("items of invoice {:?} were recorded before; all items of an invoice come in one file: void the invoice to begin anew", text(row, 1)?))
+            Ok(format!(
+                "items of invoice {:?} were recorded before; all items of an invoice come in one file: void the invoice to begin anew",
+                text(row, 1)?
+            ))
         })
         .await?;
     Ok(())
@@ -95,7 +98,12 @@ async fn currency_of_deal(merged: &Merged<'_>, findings: &mut Findings) -> Resul
     );
     merged
         .blame(findings, "deal", ("s.line, i.currency, s.deal, d.currency", &from), |row| {
-            Ok(format!("the invoice is in {}, deal {:?} in {}; an invoice's currency must be its deals'", text(row, 1)?, text(row, 2)?, text(row, 3)?))
+            Ok(format!(
+                "the invoice is in {}, deal {:?} in {}; an invoice's currency must be its deals'",
+                text(row, 1)?,
+                text(row, 2)?,
+                text(row, 3)?
+            ))
         })
         .await?;
     Ok(())

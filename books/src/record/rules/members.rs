@@ -23,7 +23,8 @@ pub(crate) fn check_row(row: &mut Row<'_>) {
 
 /// Gives new members their histories and checks what changed.
 pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
-    let of = if merged.stage.kind.name == "partners" { Of { partner: "s.id", known: "s.known1" } } else { Of { partner: "s.partner", known: "s.known0" } };
+    let of =
+        if merged.stage.kind.name == "partners" { Of { partner: "s.id", known: "s.known1" } } else { Of { partner: "s.partner", known: "s.known0" } };
     begin_histories(merged, &of).await?;
     later_parents(merged, &of, findings).await?;
     later_rates(merged, &of).await?;
@@ -43,12 +44,16 @@ async fn begin_histories(merged: &Merged<'_>, of: &Of) -> Result<(), RecordError
     let (Of { partner, known }, staged, seq) = (of, merged.staged(), merged.seq);
     let new = format!("FROM {staged} s WHERE s.bad = 0 AND {known} = 0");
     for insert in [
-        format!("INSERT INTO tier_assignments (program, partner, effective_from, tier, origin, seq) SELECT s.program, {partner}, s.tier_since, s.tier, 'hand', {seq} {new}"),
+        format!(
+            "INSERT INTO tier_assignments (program, partner, effective_from, tier, origin, seq) SELECT s.program, {partner}, s.tier_since, s.tier, 'hand', {seq} {new}"
+        ),
         format!(
             "INSERT INTO parent_links (program, partner, effective_from, parent, override_rate, seq) \
              SELECT s.program, {partner}, {LINK_FROM}, s.parent, s.override_rate, {seq} {new} AND s.parent IS NOT NULL"
         ),
-        format!("INSERT INTO statuses (program, partner, effective_from, status, seq) SELECT s.program, {partner}, '{FROM_EVER}', s.status, {seq} {new}"),
+        format!(
+            "INSERT INTO statuses (program, partner, effective_from, status, seq) SELECT s.program, {partner}, '{FROM_EVER}', s.status, {seq} {new}"
+        ),
     ] {
         sql::execute(merged.tx, &insert, []).await?;
     }
@@ -66,7 +71,7 @@ fn filled(of: &Of, field: &str, seq: i64) -> String {
 /// A parent that is filled in later is a new link of an old membership.
 async fn later_parents(merged: &Merged<'_>, of: &Of, findings: &mut Findings) -> Result<(), RecordError> {
     let (staged, seq, partner) = (merged.staged(), merged.seq, of.partner);
-    if merged.stage.count(merged.tx, "s.bad = 0 AND s.filled = 1").await? == 0 {
+    if !merged.stage.any(merged.tx, "s.bad = 0 AND s.filled = 1").await? {
         return Ok(());
     }
     let later = format!("s.bad = 0 AND s.filled = 1 AND {}", filled(of, "first_parent", seq));
@@ -83,7 +88,8 @@ async fn later_parents(merged: &Merged<'_>, of: &Of, findings: &mut Findings) ->
          SELECT s.program, {partner}, {LINK_FROM}, s.parent, s.override_rate, {seq} FROM {staged} s WHERE {later} ON CONFLICT DO NOTHING"
     );
     sql::execute(merged.tx, &insert, []).await?;
-    let since = format!("s.bad = 0 AND s.filled = 1 AND {} AND NOT {later} AND s.parent_since <> s.tier_since", filled(of, "first_parent_since", seq));
+    let since =
+        format!("s.bad = 0 AND s.filled = 1 AND {} AND NOT {later} AND s.parent_since <> s.tier_since", filled(of, "first_parent_since", seq));
     merged
         .blame(findings, "parent_since", ("s.line, s.tier_since", &format!("FROM {staged} s WHERE {since}")), |row| {
             Ok(format!("the parent holds from {}, the tier's date, since none was given; record another date with `parents`", text(row, 1)?))
@@ -96,7 +102,7 @@ async fn later_parents(merged: &Merged<'_>, of: &Of, findings: &mut Findings) ->
 async fn later_rates(merged: &Merged<'_>, of: &Of) -> Result<(), RecordError> {
     let (staged, seq, partner) = (merged.staged(), merged.seq, of.partner);
     let later = format!("s.bad = 0 AND s.filled = 1 AND {}", filled(of, "first_override_rate", seq));
-    if merged.stage.count(merged.tx, &later).await? == 0 {
+    if !merged.stage.any(merged.tx, &later).await? {
         return Ok(());
     }
     let link = format!("l.program = s.program AND l.partner = {partner} AND l.effective_from = {LINK_FROM} AND l.override_rate IS NULL");

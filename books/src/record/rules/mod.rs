@@ -9,6 +9,7 @@ pub(crate) mod members;
 mod metrics;
 mod refunds;
 mod usage;
+mod voidables;
 pub(crate) mod voiding;
 
 use sea_orm::{DatabaseTransaction, DbErr, QueryResult, Value};
@@ -56,7 +57,7 @@ pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Resul
         "partners" | "memberships" => members::check(merged, findings).await,
         "tiers" => history::check_tiers(merged, "effective_from", findings).await,
         "parents" => history::check_parents(merged, findings).await,
-        "statuses" => history::check_open(merged, "1 = 1", "s.effective_from", "effective_from", findings).await,
+        "statuses" => history::check_open(merged, history::NEW, "s.effective_from", "effective_from", findings).await,
         "invoices" => invoices::check(merged, findings).await,
         "invoice_items" => items::check(merged, findings).await,
         "credits" => credits::check(merged, findings).await,

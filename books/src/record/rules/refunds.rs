@@ -65,7 +65,10 @@ async fn load(merged: &Merged<'_>, after: &str, last: &str) -> Result<BTreeMap<S
     for row in merged.rows(&format!("SELECT id, subtotal_minor FROM invoices WHERE id {changed}"), bounds()).await? {
         all.entry(text(&row, 0)?).or_default().items.push((String::new(), row.try_get_by_index(1)?));
     }
-    for row in merged.rows(&format!("SELECT invoice, item, amount_minor FROM invoice_items WHERE invoice {changed} ORDER BY invoice, item"), bounds()).await? {
+    for row in merged
+        .rows(&format!("SELECT invoice, item, amount_minor FROM invoice_items WHERE invoice {changed} ORDER BY invoice, item"), bounds())
+        .await?
+    {
         let refunded = all.entry(text(&row, 0)?).or_default();
         if refunded.items.first().is_some_and(|(item, _)| item.is_empty()) {
             refunded.items.clear();

@@ -1,0 +1,232 @@
+//! What a verification found: for each invariant the rows that offend it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json};
+
+/// Rows that are kept of one invariant; all are counted.
+const ROWS_KEPT: usize = 100;
+
+/// An invariant of the books, in the order of reliability.md §1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// 1
+    PostingsBalance,
+    /// 2
+    PostingCurrency,
+    /// 3
+    CachedBalance,
+    /// 4
+    WalletAvailable,
+    /// 5
+    HoldEndsOnce,
+    /// 6
+    LineAsAsked,
+    /// 7
+    AmountRecomputes,
+    /// 8
+    ReversalBounded,
+    /// 9
+    OneSettlementALine,
+    /// 10
+    FinalUnchanged,
+    /// 11
+    OneSettlementAKey,
+    /// 12
+    TotalsEqualLines,
+    /// 13
+    CarriedOver,
+    /// 14
+    PeriodsInOrder,
+    /// 23
+    NoOverlap,
+    /// 29
+    OwnPartner,
+}
+
+impl Invariant {
+    /// Every invariant that is checked so far.
+    pub const ALL: [Self; 16] = [
+        Self::PostingsBalance,
+        Self::PostingCurrency,
+        Self::CachedBalance,
+        Self::WalletAvailable,
+        Self::HoldEndsOnce,
+        Self::LineAsAsked,
+        Self::AmountRecomputes,
+        Self::ReversalBounded,
+        Self::OneSettlementALine,
+        Self::FinalUnchanged,
+        Self::OneSettlementAKey,
+        Self::TotalsEqualLines,
+        Self::CarriedOver,
+        Self::PeriodsInOrder,
+        Self::NoOverlap,
+        Self::OwnPartner,
+    ];
+
+    /// Its group and its number in reliability.md §1.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::PostingsBalance => "ledger.1",
+            Self::PostingCurrency => "ledger.2",
+            Self::CachedBalance => "ledger.3",
+            Self::WalletAvailable => "ledger.4",
+            Self::HoldEndsOnce => "ledger.5",
+            Self::LineAsAsked => "commission.6",
+            Self::AmountRecomputes => "commission.7",
+            Self::ReversalBounded => "commission.8",
+            Self::OneSettlementALine => "commission.9",
+            Self::FinalUnchanged => "settlement.10",
+            Self::OneSettlementAKey => "settlement.11",
+            Self::TotalsEqualLines => "settlement.12",
+            Self::CarriedOver => "settlement.13",
+            Self::PeriodsInOrder => "settlement.14",
+            Self::NoOverlap => "time.23",
+            Self::OwnPartner => "durability.29",
+        }
+    }
+
+    /// What it says, in a line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PostingsBalance => "postings of a transaction sum to zero per currency",
+            Self::PostingCurrency => "a posting is in a currency of its account",
+            Self::CachedBalance => "a cached balance equals its postings",
+            Self::WalletAvailable => "a wallet equals its lots and ledger, and only reversals take it below zero",
+            Self::HoldEndsOnce => "each hold ends once",
+            Self::LineAsAsked => "an eligible invoice has exactly the lines that its programme asks for",
+            Self::AmountRecomputes => "each line's amount recomputes",
+            Self::ReversalBounded => "reversals of a line never exceed it",
+            Self::OneSettlementALine => "a line is in exactly one settlement",
+            Self::FinalUnchanged => "a final settlement never changes, and its digest recomputes",
+            Self::OneSettlementAKey => "one settlement per programme, partner, period and currency",
+            Self::TotalsEqualLines => "totals and postings of a settlement equal its lines",
+            Self::CarriedOver => "what is carried forward opens the next settlement",
+            Self::PeriodsInOrder => "periods are made final in order, without gaps",
+            Self::NoOverlap => "tier, parent and status histories have no overlap",
+            Self::OwnPartner => "a row's partner is that of the row it belongs to",
+        }
+    }
+}
+
+/// One invariant and what offends it.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The invariant.
+    pub invariant: Invariant,
+    /// The first hundred offending rows: their keys, and `what` is wrong.
+    pub rows: Vec<Map<String, Json>>,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// All checks.
+#[derive(Debug, Clone)]
+pub struct Report(BTreeMap<Invariant, Check>);
+
+impl Default for Report {
+    fn default() -> Self {
+        Self(Invariant::ALL.into_iter().map(|invariant| (invariant, Check { invariant, rows: Vec::new(), count: 0 })).collect())
+    }
+}
+
+impl Report {
+    /// Takes an offending row.
+    pub(crate) fn add(&mut self, invariant: Invariant, row: Map<String, Json>) {
+        if let Some(check) = self.0.get_mut(&invariant) {
+            check.count += 1;
+            if check.rows.len() < ROWS_KEPT {
+                check.rows.push(row);
+            }
+        }
+    }
+
+    /// Whether nothing offends.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.0.values().all(|check| check.count == 0)
+    }
+
+    /// The checks in order.
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        self.0.values()
+    }
+
+    /// `{"ok", "checks": [{"invariant", "name", "rows", "count"}]}`.
+    #[must_use]
+    pub fn json(&self) -> Json {
+        let check = |check: &Check| {
+            serde_json::json!({
+                "invariant": check.invariant.id(), "name": check.invariant.name(), "rows": check.rows, "count": check.count,
+            })
+        };
+        serde_json::json!({ "ok": self.is_ok(), "checks": self.checks().map(check).collect::<Vec<_>>() })
+    }
+
+    /// A line a check, offending rows below it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for check in self.checks() {
+            let found = match check.count {
+                0 => "ok".to_owned(),
+                1 => "1 row".to_owned(),
+                count => format!("{count} rows"),
+            };
+            text.push_str(&format!("{:<14} {:<8} {}\n", check.invariant.id(), found, check.invariant.name()));
+            for row in &check.rows {
+                text.push_str(&format!("    {}\n", line_of(row)));
+            }
+            if check.count > u64::try_from(check.rows.len()).unwrap_or(u64::MAX) {
+                text.push_str("    …\n");
+            }
+        }
+        text
+    }
+}
+
+/// `key value, key value: what`.
+fn line_of(row: &Map<String, Json>) -> String {
+    let shown = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let keys = row.iter().filter(|(key, value)| *key != "what" && !value.is_null() && value.as_str() != Some(""));
+    let keys: Vec<String> = keys.map(|(key, value)| format!("{key} {}", shown(value))).collect();
+    format!("{}: {}", keys.join(", "), row.get("what").map(shown).unwrap_or_default())
+}
+
+/// Keys and what is wrong with the row that they name.
+pub(crate) fn row(keys: &[(&str, &str)], what: impl Into<String>) -> Map<String, Json> {
+    let mut row: Map<String, Json> = keys.iter().map(|(key, value)| ((*key).to_owned(), Json::from(*value))).collect();
+    row.insert("what".into(), Json::from(what.into()));
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_invariants_are_named_once_and_in_order() {
+        let mut ids: Vec<&str> = Invariant::ALL.iter().map(|invariant| invariant.id()).collect();
+        assert!(Invariant::ALL.is_sorted());
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), Invariant::ALL.len());
+    }
+
+    #[test]
+    fn rows_are_counted_beyond_those_kept() {
+        let mut report = Report::default();
+        assert!(report.is_ok());
+        for _ in 0..150 {
+            report.add(Invariant::CarriedOver, row(&[("partner", "acme")], "wrong"));
+        }
+        assert!(!report.is_ok());
+        let json = report.json();
+        let check = json["checks"].as_array().unwrap().iter().find(|check| check["invariant"] == "settlement.13").unwrap();
+        assert_eq!((check["count"].as_u64(), check["rows"].as_array().unwrap().len()), (Some(150), 100));
+        assert!(report.text().contains("partner acme: wrong"));
+    }
+}

@@ -1,0 +1,101 @@
+//! The database's own guards still stand: the triggers that refuse changes of what is final, and the keys that refuse duplicates
+//! (reliability.md §1: where a constraint can hold an invariant, it does).
+
+use std::collections::BTreeSet;
+
+use sea_orm::DbBackend;
+
+use super::finding::Invariant;
+use super::scan::Scan;
+use crate::load::row::{LoadError, rows};
+
+/// Tables whose rows are refused changes, and the invariant that this holds.
+const SEALED: [(&str, Invariant); 9] = [
+    ("settlements", Invariant::FinalUnchanged),
+    ("commission_lines", Invariant::FinalUnchanged),
+    ("booked_credits", Invariant::FinalUnchanged),
+    ("periods", Invariant::PeriodsInOrder),
+    ("reviews", Invariant::NoOverlap),
+    ("review_results", Invariant::NoOverlap),
+    ("transactions", Invariant::PostingsBalance),
+    ("postings", Invariant::PostingsBalance),
+    ("lot_draws", Invariant::WalletAvailable),
+];
+
+/// Tables with the columns of a key that refuses duplicates, sorted, and the invariant that this holds.
+const KEYS: [(&str, &[&str], Invariant); 13] = [
+    (
+        "commission_lines",
+        &["component", "from_partner", "item", "level", "part", "payee", "program", "role", "rule", "source", "source_id"],
+        Invariant::LineAsAsked,
+    ),
+    ("bookings", &["invoice", "program"], Invariant::LineAsAsked),
+    ("booked_credits", &["invoice", "item", "partner", "program", "role"], Invariant::LineAsAsked),
+    ("booked_refunds", &["program", "refund"], Invariant::ReversalBounded),
+    ("settlements", &["currency", "partner", "period", "program"], Invariant::OneSettlementAKey),
+    ("periods", &["period", "program"], Invariant::PeriodsInOrder),
+    ("transactions", &["id"], Invariant::PostingsBalance),
+    ("postings", &["ordinal", "transaction_id"], Invariant::PostingsBalance),
+    ("account_balances", &["account", "currency"], Invariant::CachedBalance),
+    ("wallets", &["currency", "fund", "partner", "program"], Invariant::WalletAvailable),
+    ("parent_links", &["effective_from", "partner", "program"], Invariant::NoOverlap),
+    ("statuses", &["effective_from", "partner", "program"], Invariant::NoOverlap),
+    ("tier_assignments", &["effective_from", "origin", "partner", "program", "tier"], Invariant::NoOverlap),
+];
+
+/// Each refusing trigger with its table; PostgreSQL has one for updates and deletes (the bits of `tgtype`), SQLite one for each.
+const TRIGGERS_OF_SQLITE: &str = "SELECT tbl_name, CASE WHEN sql LIKE '%BEFORE UPDATE%' THEN 'UPDATE' WHEN sql LIKE '%BEFORE DELETE%' THEN 'DELETE' ELSE '' END \
+     FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%RAISE(ABORT%'";
+const TRIGGERS_OF_POSTGRES: &str = "SELECT c.relname::text, e.event FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
+     JOIN pg_proc f ON f.oid = t.tgfoid JOIN (VALUES (16, 'UPDATE'), (8, 'DELETE')) AS e(bit, event) ON (t.tgtype & e.bit) <> 0 \
+     WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND (t.tgtype & 3) = 3 AND f.prosrc LIKE '%RAISE EXCEPTION%' \
+       AND c.relnamespace = current_schema()::regnamespace";
+
+const KEYS_OF_SQLITE: &str = "SELECT m.name, i.name, c.name FROM sqlite_master m JOIN pragma_index_list(m.name) i JOIN pragma_index_info(i.name) c \
+     WHERE m.type = 'table' AND i.\"unique\" = 1 AND i.partial = 0 ORDER BY 1, 2, 3";
+const KEYS_OF_POSTGRES: &str = "SELECT c.relname::text, x.relname::text, a.attname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid \
+     JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid = i.indexrelid \
+     WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2, 3";
+
+pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
+    let is_postgres = scan.backend() == DbBackend::Postgres;
+    let triggers = triggers(scan, if is_postgres { TRIGGERS_OF_POSTGRES } else { TRIGGERS_OF_SQLITE }).await?;
+    for (table, invariant) in SEALED {
+        for event in ["UPDATE", "DELETE"] {
+            if !triggers.contains(&(table.to_owned(), event.to_owned())) {
+                scan.add(invariant, &[("table", table)], format!("no trigger refuses {event} of what is final; restore it from the schema"));
+            }
+        }
+    }
+    let keys = keys(scan, if is_postgres { KEYS_OF_POSTGRES } else { KEYS_OF_SQLITE }).await?;
+    for (table, columns, invariant) in KEYS {
+        let wanted = (table.to_owned(), columns.iter().map(|&column| column.to_owned()).collect::<Vec<_>>());
+        if !keys.contains(&wanted) {
+            let what = format!("no key over {} refuses duplicates; restore it from the schema", columns.join(", "));
+            scan.add(invariant, &[("table", table)], what);
+        }
+    }
+    Ok(())
+}
+
+async fn triggers(scan: &Scan<'_>, query: &str) -> Result<BTreeSet<(String, String)>, LoadError> {
+    rows(scan.tx, query, Vec::new()).await?.iter().map(|row| Ok((row.string(0)?, row.string(1)?))).collect()
+}
+
+/// Each key as its table and its columns, sorted.
+async fn keys(scan: &Scan<'_>, query: &str) -> Result<BTreeSet<(String, Vec<String>)>, LoadError> {
+    let mut keys: BTreeSet<(String, Vec<String>)> = BTreeSet::new();
+    let mut open: Option<(String, String, Vec<String>)> = None;
+    for row in rows(scan.tx, query, Vec::new()).await? {
+        let (table, index, column) = (row.string(0)?, row.string(1)?, row.string(2)?);
+        match &mut open {
+            Some((of, name, columns)) if *of == table && *name == index => columns.push(column),
+            _ => {
+                keys.extend(open.take().map(|(table, _, columns)| (table, columns)));
+                open = Some((table, index, vec![column]));
+            }
+        }
+    }
+    keys.extend(open.map(|(table, _, columns)| (table, columns)));
+    Ok(keys)
+}

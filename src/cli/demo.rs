@@ -1,0 +1,80 @@
+//! `demo`: a year of made-up data in a fresh directory.
+
+use std::io::{IsTerminal, stderr, stdout};
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{At, CliError, output};
+use crate::demo::{self, DemoError, Options, Progress, Style};
+
+/// Imports, settlements, reviews and the journal; statements come on top.
+const STEPS: u64 = 31;
+/// Where nobody says how wide the terminal is.
+const COLUMNS: usize = 80;
+
+/// Makes a directory with a database of its own (--database is not used), a programme, a year of made-up data for partners on three levels,
+/// settles every month, recertifies every quarter, and writes statements and the journal. The same seed gives the same bytes.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// A directory that does not exist yet, or is empty
+    #[arg(default_value = "tributary-demo")]
+    directory: PathBuf,
+    /// How many partners
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = partners)]
+    partners: usize,
+    /// Of what the data is made: the same seed gives the same
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Set the statements of all months, not the last one's alone
+    #[arg(long)]
+    all_statements: bool,
+    /// Replace what a demo made in the directory before; other files stay
+    #[arg(long)]
+    force: bool,
+}
+
+fn partners(text: &str) -> Result<usize, String> {
+    let (least, most) = (demo::PARTNERS_MIN, demo::PARTNERS_MAX);
+    text.parse().ok().filter(|count| (least..=most).contains(count)).ok_or_else(|| format!("a number from {least} to {most} is expected"))
+}
+
+pub(crate) async fn run(at: &At, args: DemoArgs) -> Result<(), CliError> {
+    let DemoArgs { directory, partners, seed, all_statements, force } = args;
+    let options = Options { directory, partners, seed, all_statements, replace: force };
+    let bar = progress_bar();
+    let played = demo::play(&options, Progress::new(bar.clone())).await;
+    bar.finish_and_clear();
+    let outcome = played.map_err(failed)?;
+    if at.json {
+        return output::json(&outcome.json());
+    }
+    let on_terminal = stdout().is_terminal();
+    let colour = on_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    output::text(&demo::report(&outcome, &Style { width: width(), colour, program: demo::called() }))
+}
+
+/// What the caller can mend ends with exit code 2: the directory.
+fn failed(error: DemoError) -> CliError {
+    match error {
+        DemoError::Directory(error) => CliError::Input(error.to_string()),
+        other => CliError::Failed(other.to_string()),
+    }
+}
+
+/// A bar on standard error, where that is a terminal.
+fn progress_bar() -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(STEPS);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {elapsed:>4}  {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(COLUMNS)
+}

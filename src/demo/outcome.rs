@@ -1,0 +1,78 @@
+//! What a demo came to, for people's eyes and as JSON.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use program::calendar::Date;
+use serde_json::{Value, json};
+
+use super::Options;
+use super::directory::Directory;
+use super::figures::Figures;
+
+/// A demo that was played.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// What was asked for.
+    pub(crate) options: Options,
+    /// Where everything is.
+    pub(crate) directory: Directory,
+    /// Rows of facts.
+    pub(crate) rows: usize,
+    /// Files of facts.
+    pub(crate) files: usize,
+    /// The reviews, in order.
+    pub(crate) reviews: Vec<ReviewCount>,
+    /// What was settled.
+    pub(crate) figures: Figures,
+    /// Statements that were set; `None`: this build sets none.
+    pub(crate) statements: Option<usize>,
+    /// How long its parts took.
+    pub(crate) took: Vec<(&'static str, Duration)>,
+}
+
+/// What a review came to.
+#[derive(Debug)]
+pub(crate) struct ReviewCount {
+    /// Its day.
+    pub(crate) as_of: Date,
+    /// Members by outcome.
+    pub(crate) outcomes: BTreeMap<String, usize>,
+    /// Members with another tier from now on: partner, before, after.
+    pub(crate) changed: Vec<(String, String, String)>,
+}
+
+impl Outcome {
+    /// Everything as one document.
+    pub(crate) fn json(&self) -> Value {
+        let reviews: Vec<Value> = self.reviews.iter().map(ReviewCount::json).collect();
+        let took: serde_json::Map<String, Value> =
+            self.took.iter().map(|(part, time)| ((*part).to_owned(), u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into())).collect();
+        let path = |path: std::path::PathBuf| path.display().to_string();
+        let mut document = self.figures.json();
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("seed".into(), self.options.seed.into());
+            fields.insert("partners".into(), self.options.partners.into());
+            fields.insert("facts".into(), json!({ "files": self.files, "rows": self.rows }));
+            fields.insert("reviews".into(), reviews.into());
+            fields.insert("statements".into(), self.statements.into());
+            fields.insert(
+                "paths".into(),
+                json!({
+                    "program": path(self.directory.program_file()), "database": self.directory.database_url(), "facts": path(self.directory.join("facts")),
+                    "statements": path(self.directory.join("statements")), "journal": path(self.directory.join("journal")),
+                }),
+            );
+            fields.insert("took_ms".into(), took.into());
+        }
+        document
+    }
+}
+
+impl ReviewCount {
+    fn json(&self) -> Value {
+        let changed: Vec<Value> =
+            self.changed.iter().map(|(partner, before, after)| json!({ "partner": partner, "from": before, "to": after })).collect();
+        json!({ "as_of": self.as_of.to_string(), "outcomes": self.outcomes, "changed": changed })
+    }
+}

@@ -1,0 +1,338 @@
+//! The demo's outcome on a terminal: charts of blocks, where everything is, and what to try next.
+
+use std::path::Path;
+
+use program::calendar::Period;
+
+use super::figures::Part;
+use super::outcome::Outcome;
+
+/// A chart's bars are at least this wide, however narrow the terminal is.
+const BAR_MIN: usize = 8;
+/// Wider than this a bar says no more.
+const BAR_MAX: usize = 60;
+
+/// Eighths of a block, from none to seven.
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+/// How to draw.
+#[derive(Debug, Clone)]
+pub(crate) struct Style {
+    /// Columns there are.
+    pub(crate) width: usize,
+    /// Whether colours are wanted.
+    pub(crate) colour: bool,
+    /// How this program was called, for the commands to try.
+    pub(crate) program: String,
+}
+
+/// A row of a chart.
+struct Bar {
+    label: String,
+    value: i64,
+    /// Columns right of the bar, each aligned to the right.
+    notes: Vec<String>,
+}
+
+impl Style {
+    fn heading(&self, text: &str) -> String {
+        if self.colour { format!("\n\u{1b}[1m{text}\u{1b}[0m\n") } else { format!("\n{text}\n") }
+    }
+
+    fn bar(&self, text: &str) -> String {
+        if self.colour { format!("\u{1b}[36m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Bars of one scale, below one another.
+    fn chart(&self, bars: &[Bar]) -> String {
+        let label_width = bars.iter().map(|bar| columns(&bar.label)).max().unwrap_or(0);
+        let notes = bars.iter().map(|bar| bar.notes.len()).max().unwrap_or(0);
+        let note_widths: Vec<usize> =
+            (0..notes).map(|place| bars.iter().filter_map(|bar| bar.notes.get(place)).map(|note| columns(note)).max().unwrap_or(0)).collect();
+        let taken = 2 + label_width + 2 + note_widths.iter().map(|width| width + 2).sum::<usize>();
+        let room = self.width.saturating_sub(taken).clamp(BAR_MIN, BAR_MAX);
+        let most = bars.iter().map(|bar| bar.value).max().unwrap_or(0);
+        let mut out = String::new();
+        for Bar { label, value, notes } in bars {
+            let drawn = blocks(*value, most, room);
+            let space = " ".repeat(room - columns(&drawn));
+            let notes: String =
+                notes.iter().zip(&note_widths).map(|(note, width)| format!("  {}{note}", " ".repeat(width - columns(note)))).collect();
+            out.push_str(&format!("  {label}{}  {}{space}{notes}\n", " ".repeat(label_width - columns(label)), self.bar(&drawn)));
+        }
+        out
+    }
+}
+
+/// What fits on screens: all characters here are one column wide.
+fn columns(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// A bar of `room` columns for the greatest value, to an eighth of a column; nothing for what is not above zero.
+fn blocks(value: i64, most: i64, room: usize) -> String {
+    if value <= 0 || most <= 0 {
+        return String::new();
+    }
+    let eighths = i128::from(value) * i128::try_from(room * 8).unwrap_or(0) / i128::from(most);
+    let eighths = usize::try_from(eighths).unwrap_or(0).clamp(1, room * 8);
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
+/// `1234567.50` as `1,234,567.50`.
+fn grouped(amount: &str) -> String {
+    let (sign, digits) = amount.strip_prefix('-').map_or(("", amount), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let mut out = String::from(sign);
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// A part of a whole in percent with one decimal.
+fn percent(part: i64, whole: i64) -> String {
+    if whole <= 0 {
+        return String::new();
+    }
+    let per_mille = (i128::from(part) * 2_000 + i128::from(whole)).div_euclid(i128::from(whole) * 2);
+    format!("{}{}.{}%", if per_mille < 0 { "-" } else { "" }, per_mille.abs() / 10, per_mille.abs() % 10)
+}
+
+fn component_name(part: &Part) -> String {
+    match part.component.as_str() {
+        "base" => "base commission".into(),
+        "volume_bonus" => "volume bonus".into(),
+        "rank_bonus" => "rank bonus".into(),
+        "coop" => "co-op credit".into(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// The whole report.
+pub(crate) fn report(outcome: &Outcome, style: &Style) -> String {
+    let figures = &outcome.figures;
+    let currency = figures.currency;
+    let (first, last) = (&figures.months[0].period, &figures.months[figures.months.len() - 1].period);
+    let mut out = format!(
+        "A year of made-up data, {first} to {last}: {} partners on three levels, seed {}.\n{} rows of facts in {} files, {} settlements, {} reviews.\n",
+        outcome.options.partners,
+        outcome.options.seed,
+        grouped(&outcome.rows.to_string()),
+        outcome.files,
+        figures.months.iter().map(|month| month.settlements).sum::<usize>(),
+        outcome.reviews.len(),
+    );
+    out.push_str(&style.heading(&format!("Paid out, {currency}")));
+    out.push_str(&months(outcome, style));
+    out.push_str(&style.heading(&format!("What it was for, {currency}")));
+    out.push_str(&components(outcome, style));
+    out.push_str(&style.heading(&format!("Earned by tier, {currency}, with active members before and after")));
+    out.push_str(&tiers(outcome, style));
+    out.push_str(&style.heading(&format!("Paid most, {currency}")));
+    out.push_str(&top(outcome, style));
+    out.push_str(&style.heading("Reviews and ranks"));
+    out.push_str(&reviews(outcome));
+    out.push_str(&style.heading("Where it is"));
+    out.push_str(&places(outcome, *last));
+    out.push_str(&style.heading("What to try"));
+    out.push_str(&commands(outcome, *last, style));
+    out.push_str(&format!("\n{}\n", timings(outcome)));
+    out
+}
+
+fn months(outcome: &Outcome, style: &Style) -> String {
+    let currency = outcome.figures.currency;
+    let bars: Vec<Bar> = outcome
+        .figures
+        .months
+        .iter()
+        .map(|month| {
+            let value = month.paid_minor.get(&currency).copied().unwrap_or(0);
+            Bar { label: month.period.to_string(), value, notes: vec![grouped(&currency.format_minor(value))] }
+        })
+        .collect();
+    let others: Vec<String> = outcome
+        .figures
+        .paid_otherwise()
+        .iter()
+        .filter(|(_, minor)| **minor != 0)
+        .map(|(currency, minor)| format!("{currency} {}", grouped(&currency.format_minor(*minor))))
+        .collect();
+    let others = if others.is_empty() { String::new() } else { format!("  In the year also {}.\n", others.join(", ")) };
+    style.chart(&bars) + &others
+}
+
+fn components(outcome: &Outcome, style: &Style) -> String {
+    let currency = outcome.figures.currency;
+    let parts: Vec<&Part> = outcome.figures.components.iter().filter(|part| part.currency == currency).collect();
+    let cash: i64 = parts.iter().filter(|part| part.fund.is_none()).map(|part| part.amount_minor).sum();
+    let bars: Vec<Bar> = parts
+        .into_iter()
+        .map(|part| {
+            let of_cash = if part.fund.is_none() { percent(part.amount_minor, cash) } else { "fund".into() };
+            let lines = format!("{} lines", grouped(&part.lines.to_string()));
+            Bar {
+                label: component_name(part),
+                value: part.amount_minor,
+                notes: vec![grouped(&currency.format_minor(part.amount_minor)), of_cash, lines],
+            }
+        })
+        .collect();
+    style.chart(&bars)
+}
+
+fn tiers(outcome: &Outcome, style: &Style) -> String {
+    let currency = outcome.figures.currency;
+    let bars: Vec<Bar> = outcome
+        .figures
+        .tiers
+        .iter()
+        .map(|tier| {
+            let members = format!("{:>2} → {:>2}", tier.before, tier.after);
+            Bar { label: tier.name.clone(), value: tier.amount_minor, notes: vec![grouped(&currency.format_minor(tier.amount_minor)), members] }
+        })
+        .collect();
+    style.chart(&bars)
+}
+
+fn top(outcome: &Outcome, style: &Style) -> String {
+    let currency = outcome.figures.currency;
+    let bars: Vec<Bar> = outcome
+        .figures
+        .top
+        .iter()
+        .map(|earner| {
+            let label = format!("{}  {}", earner.partner, earner.name);
+            Bar { label, value: earner.paid_minor, notes: vec![grouped(&currency.format_minor(earner.paid_minor))] }
+        })
+        .collect();
+    style.chart(&bars)
+}
+
+fn reviews(outcome: &Outcome) -> String {
+    let mut out = String::new();
+    for review in &outcome.reviews {
+        let outcomes: Vec<String> = review.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        let changed: Vec<String> = review.changed.iter().map(|(partner, before, after)| format!("{partner} {before} → {after}")).collect();
+        let changed = if changed.is_empty() { String::new() } else { format!(": {}", changed.join(", ")) };
+        out.push_str(&format!("  {}  {}{changed}\n", review.as_of, outcomes.join(", ")));
+    }
+    let mut quarters: Vec<&str> = outcome.figures.winners.iter().map(|(quarter, _)| quarter.as_str()).collect();
+    quarters.dedup();
+    for quarter in quarters {
+        let partners: Vec<&str> = outcome.figures.winners.iter().filter(|(of, _)| of == quarter).map(|(_, partner)| partner.as_str()).collect();
+        out.push_str(&format!("  {quarter}     best tenth: {}\n", partners.join(", ")));
+    }
+    let coop: Vec<String> = outcome
+        .figures
+        .coop_minor
+        .iter()
+        .filter(|(_, minor)| *minor != 0)
+        .map(|(currency, minor)| format!("{currency} {}", grouped(&currency.format_minor(*minor))))
+        .collect();
+    if !coop.is_empty() {
+        out.push_str(&format!("  In the co-op wallets: {}\n", coop.join(", ")));
+    }
+    out
+}
+
+fn places(outcome: &Outcome, last: Period) -> String {
+    let path = |name: &str| outcome.directory.join(name).display().to_string();
+    let statements = match outcome.statements {
+        Some(count) if outcome.options.all_statements => format!("{} ({count} files, a folder a month)", path("statements")),
+        Some(count) => format!("{} ({count} files; --all-statements sets those of every month)", path(&format!("statements/{last}"))),
+        None => "this build sets none; build with the feature `pdf`".into(),
+    };
+    let rows = [
+        ("database", outcome.directory.database_file().display().to_string()),
+        ("programme", outcome.directory.program_file().display().to_string()),
+        ("facts", format!("{} (CSV by the month in which they became known)", path("facts"))),
+        ("statements", statements),
+        ("journal", format!("{} (beancount, hledger, CSV)", path("journal"))),
+    ];
+    rows.iter().map(|(name, place)| format!("  {name:<10}  {place}\n")).collect()
+}
+
+fn commands(outcome: &Outcome, last: Period, style: &Style) -> String {
+    let figures = &outcome.figures;
+    let program = &figures.program;
+    let mut tries = vec![format!("settlement list --period {last}")];
+    if let Some(partner) = &figures.examples.partner {
+        tries.push(format!("settlement show --program {program} --partner {partner} --period {last}"));
+        tries.push(format!("wallet show --partner {partner}"));
+    }
+    for invoice in [&figures.examples.invoice, &figures.examples.refunded].into_iter().flatten() {
+        tries.push(format!("explain --invoice {invoice}"));
+    }
+    tries.push(format!("settle --program {program} --through {} --preview", last.next()));
+    tries.push("verify".into());
+    tries.push("export journal --format hledger".into());
+    let address = quoted(&outcome.directory.database_url());
+    let export = format!("  export TRIBUTARY_DATABASE_URL={address}\n");
+    export + &tries.iter().map(|command| format!("  {} {command}\n", quoted(&style.program))).collect::<String>()
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-~:%+".contains(c);
+    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+fn timings(outcome: &Outcome) -> String {
+    let seconds = |ms: u128| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100);
+    let parts: Vec<String> = outcome.took.iter().map(|(part, time)| format!("{part} {}", seconds(time.as_millis()))).collect();
+    let whole: u128 = outcome.took.iter().map(|(_, time)| time.as_millis()).sum();
+    format!("Took {}: {}.", seconds(whole), parts.join(", "))
+}
+
+/// How the program was called, as a shell takes it again.
+pub(crate) fn called() -> String {
+    let argument = std::env::args().next().unwrap_or_default();
+    let is_path = Path::new(&argument).components().count() > 1;
+    if is_path { argument } else { "tributary".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_exact_to_an_eighth_and_never_wider_than_their_room() {
+        assert_eq!(blocks(100, 100, 10), "██████████");
+        assert_eq!(blocks(50, 100, 1), "▌");
+        assert_eq!(blocks(1, 1_000_000, 10), "▏");
+        assert_eq!(blocks(0, 100, 10), "");
+        assert_eq!(blocks(-5, 100, 10), "");
+        assert_eq!(blocks(i64::MAX, i64::MAX, 60).chars().count(), 60);
+    }
+
+    #[test]
+    fn amounts_are_grouped_and_shares_rounded() {
+        assert_eq!(["0.00", "999.10", "-1000.00", "1234567"].map(grouped), ["0.00", "999.10", "-1,000.00", "1,234,567"]);
+        assert_eq!([percent(1, 3), percent(2, 3), percent(-1, 200), percent(1, 0)], ["33.3%", "66.7%", "0.0%", ""]);
+    }
+
+    #[test]
+    fn a_chart_fits_the_terminal_and_stands_in_columns() {
+        let bar = |label: &str, value: i64, note: &str| Bar { label: label.into(), value, notes: vec![note.into()] };
+        let chart = |width, colour| Style { width, colour, program: String::new() }.chart(&[bar("a", 8, "8.00"), bar("bcd", 4, "12.00")]);
+        let plain = chart(40, false);
+        assert!(plain.lines().all(|line| columns(line) == 40), "{plain}");
+        assert!(plain.contains("  bcd  █"), "{plain}");
+        assert!(chart(10, false).lines().all(|line| columns(line) == 22), "no narrower than its texts and the least bar");
+        assert!(chart(40, true).contains("\u{1b}[36m") && !plain.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn words_are_quoted_for_shells() {
+        assert_eq!([quoted("target/debug/tributary"), quoted("a b"), quoted("it's")], ["target/debug/tributary", "'a b'", "'it'\\''s'"]);
+    }
+}

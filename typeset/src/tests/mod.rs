@@ -1,0 +1,7 @@
+//! What statements show and how templates and fonts fail.
+
+mod fonts;
+mod printed;
+mod same_bytes;
+mod sample;
+mod templates;
