@@ -197,12 +197,13 @@ pub(crate) async fn begin_write(connection: &DatabaseConnection) -> Result<Datab
 
 /// Whether the same transaction may succeed when it is tried again: it met a deadlock, a serialization failure or a lock.
 pub(crate) fn is_transient(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source)) | DbErr::Conn(RuntimeErr::SqlxError(source))) = error
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source)) | DbErr::Conn(RuntimeErr::SqlxError(source))) =
+        error
     else {
         return false;
     };
     // PostgreSQL's serialization_failure and deadlock_detected; SQLite's BUSY, BUSY_SNAPSHOT and LOCKED.
-    let code = source.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+    let code = source.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
     code.is_some_and(|code| ["40001", "40P01", "5", "517", "6"].contains(&code.as_str()))
 }
 

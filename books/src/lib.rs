@@ -10,6 +10,7 @@ pub mod programs;
 pub mod record;
 pub mod review;
 pub mod settlement;
+pub mod simulate;
 pub mod sql;
 pub mod statements;
 pub mod verify;

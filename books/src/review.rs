@@ -127,7 +127,12 @@ async fn look_before(tx: &DatabaseTransaction, knowledge: &mut Knowledge, as_of:
 
 type Evidence = serde_json::Value;
 
-async fn decide_all(tx: &DatabaseTransaction, knowledge: &Knowledge, as_of: Date, wrong: &mut Vec<String>) -> Result<Vec<(Reviewed, Evidence)>, LoadError> {
+async fn decide_all(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    as_of: Date,
+    wrong: &mut Vec<String>,
+) -> Result<Vec<(Reviewed, Evidence)>, LoadError> {
     let version = &knowledge.versions.on(as_of).programme;
     let entries = revenue::entries(tx, knowledge, months_before(as_of, 12), days_after(as_of, 1)).await?;
     let index = RevenueIndex::new(&knowledge.fx, entries);
@@ -181,7 +186,13 @@ fn result_of(
         .programme
         .metrics
         .keys()
-        .filter_map(|name| facts.metrics.get(name).and_then(|values| values.iter().rev().find(|(on, _)| *on <= as_of)).map(|(_, value)| (name.clone(), value.clone().into())))
+        .filter_map(|name| {
+            facts
+                .metrics
+                .get(name)
+                .and_then(|values| values.iter().rev().find(|(on, _)| *on <= as_of))
+                .map(|(_, value)| (name.clone(), value.clone().into()))
+        })
         .collect();
     let evidence = serde_json::json!({
         "version": version.number, "t12m": t12m.to_string(), "certified_reps": facts.certified_reps(as_of), "active_deals": active_deals, "metrics": metrics,
@@ -207,7 +218,14 @@ async fn last_misses(tx: &DatabaseTransaction, program: &str) -> Result<HashMap<
     Ok(misses)
 }
 
-async fn store(tx: &DatabaseTransaction, knowledge: &Knowledge, as_of: Date, seq: i64, now: Instant, reviewed: &[(Reviewed, Evidence)]) -> Result<(), LoadError> {
+async fn store(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    as_of: Date,
+    seq: i64,
+    now: Instant,
+    reviewed: &[(Reviewed, Evidence)],
+) -> Result<(), LoadError> {
     let program = &*knowledge.program;
     let version = knowledge.versions.on(as_of).number;
     let insert = "INSERT INTO reviews (program, as_of, version, seq, reviewed_at) VALUES (?, ?, ?, ?, ?)";
@@ -230,7 +248,8 @@ async fn store(tx: &DatabaseTransaction, knowledge: &Knowledge, as_of: Date, seq
         execute(tx, insert, values).await?;
         let changed = [Outcome::Promoted, Outcome::Demoted].iter().any(|outcome| outcome.name() == result.outcome);
         if changed {
-            let insert = "INSERT INTO tier_assignments (program, partner, effective_from, tier, origin, reason, seq) VALUES (?, ?, ?, ?, 'review', ?, ?)";
+            let insert =
+                "INSERT INTO tier_assignments (program, partner, effective_from, tier, origin, reason, seq) VALUES (?, ?, ?, ?, 'review', ?, ?)";
             let values = vec![
                 program.into(),
                 (&*result.partner).into(),
@@ -246,7 +265,8 @@ async fn store(tx: &DatabaseTransaction, knowledge: &Knowledge, as_of: Date, seq
 }
 
 async fn stored(tx: &DatabaseTransaction, program: &str, as_of: Date) -> Result<Vec<Reviewed>, LoadError> {
-    let query = "SELECT partner, tier, t12m_minor, earned, outcome, new_tier, misses FROM review_results WHERE program = ? AND as_of = ? ORDER BY partner";
+    let query =
+        "SELECT partner, tier, t12m_minor, earned, outcome, new_tier, misses FROM review_results WHERE program = ? AND as_of = ? ORDER BY partner";
     let mut results = Vec::new();
     for row in rows(tx, query, vec![program.into(), as_of.to_string().into()]).await? {
         results.push(Reviewed {

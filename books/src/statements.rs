@@ -62,8 +62,14 @@ async fn heads(tx: &DatabaseTransaction, condition: &str, values: Vec<Value>) ->
             carried_forward_minor: row.int(11)?,
             coop_credit_minor: row.int(12)?,
         };
-        let settlement =
-            Settlement { program: row.text(0)?, partner: row.text(1)?, period: row.period(2)?, currency: row.currency(3)?, lines: Vec::new(), totals };
+        let settlement = Settlement {
+            program: row.text(0)?,
+            partner: row.text(1)?,
+            period: row.period(2)?,
+            currency: row.currency(3)?,
+            lines: Vec::new(),
+            totals,
+        };
         found.push(StoredSettlement { settlement, status: row.string(4)?, digest: Some(row.string(5)?) });
     }
     Ok(found)
@@ -73,7 +79,12 @@ async fn heads(tx: &DatabaseTransaction, condition: &str, values: Vec<Value>) ->
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
-pub async fn list(tx: &DatabaseTransaction, program: Option<&str>, period: Option<Period>, partner: Option<&str>) -> Result<Vec<StoredSettlement>, LoadError> {
+pub async fn list(
+    tx: &DatabaseTransaction,
+    program: Option<&str>,
+    period: Option<Period>,
+    partner: Option<&str>,
+) -> Result<Vec<StoredSettlement>, LoadError> {
     let mut conditions = vec!["1 = 1"];
     let mut values: Vec<Value> = Vec::new();
     if let Some(program) = program {
@@ -95,7 +106,12 @@ pub async fn list(tx: &DatabaseTransaction, program: Option<&str>, period: Optio
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
-pub async fn with_lines(tx: &DatabaseTransaction, program: &str, period: Period, mut found: Vec<StoredSettlement>) -> Result<Vec<StoredSettlement>, LoadError> {
+pub async fn with_lines(
+    tx: &DatabaseTransaction,
+    program: &str,
+    period: Period,
+    mut found: Vec<StoredSettlement>,
+) -> Result<Vec<StoredSettlement>, LoadError> {
     for chunk in found.chunks_mut(500) {
         let mut payees: Vec<Text> = chunk.iter().map(|stored| stored.settlement.partner.clone()).collect();
         payees.dedup();

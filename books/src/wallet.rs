@@ -147,7 +147,13 @@ pub async fn accrue(tx: &DatabaseTransaction, movements: &[Movement], period: Pe
 /// Matches what takes with what is there: new lots fill what is missing first, reversals take from their own lot, then the oldest.
 async fn move_lots(tx: &DatabaseTransaction, key: &WalletKey, lines: &[&Line], period: Period) -> Result<(), LoadError> {
     let mut lots = lots(tx, key).await?;
-    let name = |line: &Line| (line.invoice.clone().unwrap_or_else(|| "".into()), line.item.clone().unwrap_or_else(|| "".into()), line.role.clone().unwrap_or_else(|| "".into()));
+    let name = |line: &Line| {
+        (
+            line.invoice.clone().unwrap_or_else(|| "".into()),
+            line.item.clone().unwrap_or_else(|| "".into()),
+            line.role.clone().unwrap_or_else(|| "".into()),
+        )
+    };
     let new: std::collections::HashSet<_> = lines.iter().filter(|line| line.source == Source::Invoice).map(|line| name(line)).collect();
     let is_new = |lot: &Lot| new.contains(&(lot.invoice.clone(), lot.item.clone(), lot.role.clone()));
     let mut debt_minor = debt(tx, key, &lots, lines).await?;

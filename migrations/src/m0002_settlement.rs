@@ -12,9 +12,8 @@ impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         dialect::run(manager, SETTLEMENT).await?;
         dialect::refuse_changes(manager, "settlements", "OLD.status <> 'draft'", "a final settlement never changes").await?;
-        let of_final = |table: &str| {
-            format!("EXISTS (SELECT 1 FROM periods p WHERE p.program = OLD.program AND p.period = OLD.{table} AND p.status = 'final')")
-        };
+        let of_final =
+            |table: &str| format!("EXISTS (SELECT 1 FROM periods p WHERE p.program = OLD.program AND p.period = OLD.{table} AND p.status = 'final')");
         dialect::refuse_changes(manager, "commission_lines", &of_final("period"), "a line of a final period never changes").await?;
         let booked = of_final("period").replace("OLD.program", "OLD.booked_by");
         dialect::refuse_changes(manager, "booked_credits", &booked, "a credit booked in a final period never changes").await?;

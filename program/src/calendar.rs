@@ -36,10 +36,7 @@ fn short(text: &str) -> String {
 /// [`CalendarError::NotADate`].
 pub fn parse_date(text: &str) -> Result<Date, CalendarError> {
     let plain = text.len() == 10 && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
-    NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .ok()
-        .filter(|date| plain && date.year() >= 1)
-        .ok_or_else(|| CalendarError::NotADate(short(text)))
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| plain && date.year() >= 1).ok_or_else(|| CalendarError::NotADate(short(text)))
 }
 
 /// An instant, in microseconds since 1970 UTC.

@@ -104,9 +104,7 @@ fn shares_of_below(draft: &Draft<'_>, hierarchy: &Hierarchy, layers: &[Layer], b
     if !below.active {
         return Ok(Vec::new());
     }
-    let passed_up = |line: &&Line| {
-        line.component.spec().shared && (line.component != Component::SPIFF || hierarchy.share_spiffs)
-    };
+    let passed_up = |line: &&Line| line.component.spec().shared && (line.component != Component::SPIFF || hierarchy.share_spiffs);
     let mut got_minor: i64 = 0;
     for line in below.lines.iter().filter(passed_up) {
         got_minor = got_minor.checked_add(line.amount_minor).ok_or(Overflow)?;

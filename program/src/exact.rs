@@ -33,6 +33,7 @@ fn ten_to(power: u32) -> Option<i128> {
     10_i128.checked_pow(power)
 }
 
+#[allow(clippy::should_implement_trait, reason = "they can fail, which the operators' traits can't say")]
 impl Exact {
     /// Zero.
     pub const ZERO: Self = Self { mantissa: 0, scale: 0 };

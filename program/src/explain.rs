@@ -151,7 +151,7 @@ pub fn rate_entries(facts: &CreditFacts<'_>) -> Vec<EntryShown> {
         let mut looked_at = None;
         if reasons.is_empty() {
             if let Some(earlier) = found {
-                reasons.push(Reason::new("earlier_entry", format!("not looked at: {earlier} comes before it and fits")));
+                reasons.push(Reason::new("earlier_entry", format!("{earlier} comes before it and fits")));
             } else {
                 looked_at = entry.when.as_ref().map(|when| condition(when, facts));
                 reasons.extend(looked_at.as_ref().and_then(ConditionShown::refusal));

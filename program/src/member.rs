@@ -324,5 +324,6 @@ pub fn is_frozen(freezes: &[Freeze], what: Frozen, partner: PartnerNo, day: Date
 /// Whether a customer is too young or gone for T12M on a day (domain.md §5.1).
 #[must_use]
 pub fn customer_excluded(activated_on: Option<Date>, churned_on: Option<Date>, min_age_days: u32, on: Date) -> bool {
-    min_age_days > 0 && (activated_on.is_some_and(|activated| days_after(activated, min_age_days) > on) || churned_on.is_some_and(|churned| churned < on))
+    min_age_days > 0
+        && (activated_on.is_some_and(|activated| days_after(activated, min_age_days) > on) || churned_on.is_some_and(|churned| churned < on))
 }

@@ -214,10 +214,7 @@ impl Rate {
     /// # Errors
     /// [`Overflow`] when the result is not an amount.
     pub fn of(self, base_minor: i64, share: Self, rounding: Rounding) -> Result<i64, Overflow> {
-        let product = i128::from(base_minor)
-            .checked_mul(i128::from(self.0))
-            .and_then(|p| p.checked_mul(i128::from(share.0)))
-            .ok_or(Overflow)?;
+        let product = i128::from(base_minor).checked_mul(i128::from(self.0)).and_then(|p| p.checked_mul(i128::from(share.0))).ok_or(Overflow)?;
         i64::try_from(rounding.divide(product, MICRO * MICRO)).map_err(|_| Overflow)
     }
 
@@ -226,10 +223,7 @@ impl Rate {
     /// # Errors
     /// [`Overflow`] when the result is not an amount.
     pub fn floor_of(self, base_minor: i64, share: Self) -> Result<i64, Overflow> {
-        let product = i128::from(base_minor)
-            .checked_mul(i128::from(self.0))
-            .and_then(|p| p.checked_mul(i128::from(share.0)))
-            .ok_or(Overflow)?;
+        let product = i128::from(base_minor).checked_mul(i128::from(self.0)).and_then(|p| p.checked_mul(i128::from(share.0))).ok_or(Overflow)?;
         i64::try_from(product.div_euclid(MICRO * MICRO)).map_err(|_| Overflow)
     }
 }

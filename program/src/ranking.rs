@@ -36,7 +36,11 @@ pub fn rank(top: Rate, revenues: Vec<(PartnerNo, Exact)>) -> Vec<Place> {
     let count = i128::try_from(ranked.len()).unwrap_or(i128::MAX);
     let whole = i128::from(Rate::ONE.micro());
     let k = (i128::from(top.micro()).saturating_mul(count) + whole - 1).div_euclid(whole);
-    let cut = usize::try_from(k).ok().and_then(|k| k.checked_sub(1)).and_then(|last| ranked.get(last.min(ranked.len().saturating_sub(1)))).map(|(_, revenue)| *revenue);
+    let cut = usize::try_from(k)
+        .ok()
+        .and_then(|k| k.checked_sub(1))
+        .and_then(|last| ranked.get(last.min(ranked.len().saturating_sub(1))))
+        .map(|(_, revenue)| *revenue);
     let mut places: Vec<Place> = Vec::with_capacity(ranked.len());
     for (index, (partner, revenue)) in ranked.into_iter().enumerate() {
         let place = match places.last() {

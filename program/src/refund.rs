@@ -118,10 +118,8 @@ pub fn spread(items: &[(&str, i64)], refunds: &[Refund]) -> Result<Vec<Vec<i64>>
 }
 
 fn take_from_item(refund: &Refund, item: &str, items: &[(&str, i64)], left: &[i64]) -> Result<Vec<i64>, RefundError> {
-    let place = items
-        .iter()
-        .position(|(id, _)| *id == item)
-        .ok_or_else(|| RefundError::NoSuchItem { refund: refund.id.clone(), item: item.to_owned() })?;
+    let place =
+        items.iter().position(|(id, _)| *id == item).ok_or_else(|| RefundError::NoSuchItem { refund: refund.id.clone(), item: item.to_owned() })?;
     if refund.amount_minor > left[place] {
         return Err(RefundError::MoreThanLeft { refund: refund.id.clone(), of_what: format!("item {item}") });
     }

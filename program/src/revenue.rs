@@ -137,7 +137,15 @@ mod tests {
         let (usd, kwd): (Currency, Currency) = ("USD".parse().unwrap(), "KWD".parse().unwrap());
         let fx = Fx::new(usd);
         let day = |text: &str| parse_date(text).unwrap();
-        let entry = |on: &str, currency| Entry { partner: 0, dated_on: day(on), paid_on: day(on), currency, amount_minor: 100, activated_on: None, churned_on: None };
+        let entry = |on: &str, currency| Entry {
+            partner: 0,
+            dated_on: day(on),
+            paid_on: day(on),
+            currency,
+            amount_minor: 100,
+            activated_on: None,
+            churned_on: None,
+        };
         let index = RevenueIndex::new(&fx, vec![entry("2024-01-01", kwd), entry("2024-02-01", usd)]);
         assert_eq!(index.between(0, day("2024-01-02"), day("2024-03-01")).unwrap().to_string(), "1");
         assert!(index.between(0, day("2024-01-01"), day("2024-03-01")).is_err());

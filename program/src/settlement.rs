@@ -223,7 +223,7 @@ impl DigestWriter {
         let mut text = String::with_capacity(71);
         text.push_str("sha256:");
         for byte in self.sink.0.finalize() {
-            text.push_str(&format!("{byte:02x}"));
+            let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
         }
         Ok(text)
     }

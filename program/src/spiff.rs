@@ -97,8 +97,8 @@ pub fn base_minor(rule: &Rule, case: &ItemCase<'_>, first: Option<&FirstInvoice>
     match (reward, pays, case.deal) {
         (Reward::Rate(_), Pays::EachInvoice, None) => Some(amount),
         (Reward::Rate(_), Pays::EachInvoice, Some(deal)) => {
-            let used = uses.of(rule_id, &deal.id).map_or(0, |used| used.used_minor);
-            Some(amount.min(deal.contract_value_minor.saturating_sub(used).max(0)))
+            let spent = uses.of(rule_id, &deal.id).map_or(0, |used| used.used_minor);
+            Some(amount.min(deal.contract_value_minor.saturating_sub(spent).max(0)))
         }
         (Reward::Amount(_), _, None) | (Reward::Rate(_), Pays::FirstInvoice, None) => None,
         (Reward::Rate(_), Pays::FirstInvoice, Some(deal)) => is_first(case, deal, first, uses, rule_id).then_some(amount),
@@ -110,8 +110,6 @@ pub fn base_minor(rule: &Rule, case: &ItemCase<'_>, first: Option<&FirstInvoice>
 }
 
 fn is_first(case: &ItemCase<'_>, deal: &Deal, first: Option<&FirstInvoice>, uses: &DealUses, rule_id: &Text) -> bool {
-    let posted_for_other =
-        uses.of(rule_id, &deal.id).and_then(|used| used.posted_for.as_ref()).is_some_and(|posted| *posted != case.invoice.id);
+    let posted_for_other = uses.of(rule_id, &deal.id).and_then(|used| used.posted_for.as_ref()).is_some_and(|posted| *posted != case.invoice.id);
     !posted_for_other && first.is_some_and(|first| first.invoice == case.invoice.id)
 }
-

@@ -1,5 +1,7 @@
 //! What one credit of one item earns, for every payee: the worked examples of domain.md §8 and properties of chains.
 
+#![allow(clippy::unwrap_used, reason = "a test's own helpers may fail loudly")]
+
 use program::calendar::{Date, EVER, parse_date};
 use program::commission::{Earning, lines};
 use program::component::Component;
@@ -112,7 +114,8 @@ fn credit(share: &str) -> Credit {
 fn rate_it(programme: &Programme, directory: &Directory, amount_minor: i64, share: &str, deal: Option<&Deal>, grants: &[Grant]) -> Vec<Line> {
     let fx = Fx::new(programme.currency);
     let invoice = invoice(amount_minor);
-    let case = ItemCase { version: programme, version_number: 1, fx: &fx, directory, revenue: &NoRevenue, invoice: &invoice, item: &invoice.items[0], deal };
+    let case =
+        ItemCase { version: programme, version_number: 1, fx: &fx, directory, revenue: &NoRevenue, invoice: &invoice, item: &invoice.items[0], deal };
     let credit = credit(share);
     lines(&case, &Earning { credit: &credit, grants, ranks: &[], cost_minor: 0 }).unwrap()
 }
@@ -180,7 +183,8 @@ fn breakage_leaves_a_level_unpaid_and_compress_moves_the_rest_down() {
 #[test]
 fn an_inactive_partner_earns_nothing_and_its_ancestors_do() {
     let members = [("gold", false, None), ("gold", true, None)];
-    let of = |mode: &str| rate_it(&programme(&format!("[hierarchy]\nmode = \"{mode}\"\nlevels = [\"3%\"]")), &chain(&members), 100_000, "1", None, &[]);
+    let of =
+        |mode: &str| rate_it(&programme(&format!("[hierarchy]\nmode = \"{mode}\"\nlevels = [\"3%\"]")), &chain(&members), 100_000, "1", None, &[]);
     assert_eq!(of("override").iter().map(|line| (&*line.payee, line.amount_minor)).collect::<Vec<_>>(), [("m1", 3_000)]);
     assert!(of("share").is_empty());
 }

@@ -1,5 +1,7 @@
 //! Any split of a full refund returns every line to exactly zero; chargebacks that are won restore exactly (domain.md §4.2–4.3).
 
+#![allow(clippy::unwrap_used, reason = "a test's own helpers may fail loudly")]
+
 use program::calendar::parse_date;
 use program::component::{Component, REGISTRY};
 use program::line::{Line, Source};

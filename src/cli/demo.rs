@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{At, CliError, output};
 use crate::demo::{self, DemoError, Options, Progress, Style};
 
-/// Imports, settlements, reviews and the journal; statements come on top.
-const STEPS: u64 = 31;
+/// Imports, settlements, reviews, journal, verification; statements come on top.
+const STEPS: u64 = 32;
 /// Where nobody says how wide the terminal is.
 const COLUMNS: usize = 80;
 
@@ -46,7 +46,7 @@ pub(crate) async fn run(at: &At, args: DemoArgs) -> Result<(), CliError> {
     let bar = progress_bar();
     let played = demo::play(&options, Progress::new(bar.clone())).await;
     bar.finish_and_clear();
-    let outcome = played.map_err(failed)?;
+    let outcome = played.map_err(|error| failed(&error))?;
     if at.json {
         return output::json(&outcome.json());
     }
@@ -56,11 +56,9 @@ pub(crate) async fn run(at: &At, args: DemoArgs) -> Result<(), CliError> {
 }
 
 /// What the caller can mend ends with exit code 2: the directory.
-fn failed(error: DemoError) -> CliError {
-    match error {
-        DemoError::Directory(error) => CliError::Input(error.to_string()),
-        other => CliError::Failed(other.to_string()),
-    }
+fn failed(error: &DemoError) -> CliError {
+    let text = error.to_string();
+    if matches!(error, DemoError::Directory(_)) { CliError::Input(text) } else { CliError::Failed(text) }
 }
 
 /// A bar on standard error, where that is a terminal.

@@ -64,10 +64,8 @@ impl From<sea_orm::DbErr> for CliError {
 
 impl From<books::load::row::LoadError> for CliError {
     fn from(error: books::load::row::LoadError) -> Self {
-        match error {
-            books::load::row::LoadError::NoProgram(_) => Self::Input(error.to_string()),
-            other => Self::Failed(other.to_string()),
-        }
+        let text = error.to_string();
+        if matches!(error, books::load::row::LoadError::NoProgram(_)) { Self::Input(text) } else { Self::Failed(text) }
     }
 }
 
@@ -81,7 +79,9 @@ impl From<ReviewError> for CliError {
     fn from(error: ReviewError) -> Self {
         match error {
             ReviewError::Settle(error) => error.into(),
-            other => Self::Input(other.to_string()),
+            ReviewError::FinalPeriod { .. } | ReviewError::OutOfOrder { .. } | ReviewError::Future { .. } | ReviewError::Data { .. } => {
+                Self::Input(error.to_string())
+            }
         }
     }
 }
@@ -90,7 +90,7 @@ impl From<ApplyError> for CliError {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::Load(error) => error.into(),
-            other => Self::Input(other.to_string()),
+            ApplyError::Successor(_) | ApplyError::Posted { .. } => Self::Input(error.to_string()),
         }
     }
 }

@@ -4,12 +4,13 @@ use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
 use books::export::ExportError;
+use books::export::accruals::{self, Accruals};
 use books::export::journal::{self, Format, Selection};
 use clap::{Args, Subcommand, ValueEnum};
 use program::calendar::Date;
 
 use super::program::date;
-use super::{At, CliError};
+use super::{At, CliError, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
@@ -38,6 +39,37 @@ enum ExportCommand {
         #[arg(long, value_parser = date)]
         through: Option<Date>,
     },
+    /// What is earned and not yet paid, as of a day
+    ///
+    /// For a month's end, by programme, partner and currency:
+    ///
+    /// payable: what settlements posted up to the day and nobody asked to be paid;
+    /// `carried_forward`: the part of it that the last settlement by the day carried on, below the minimum or negative;
+    /// unsettled: what was earned by the day but stands in no settlement of a period that ended by it, because the period is open, the
+    /// money is held, or it was recorded late (a refund counts on its own day);
+    /// coop and `coop_unsettled`: the same for the co-op fund, held money included, less what has expired by the day;
+    /// total: payable, unsettled, coop and `coop_unsettled` together: the liability to accrue.
+    ///
+    /// It is computed from what is known now: open periods are settled in memory, and nothing is stored. A negative figure is owed by
+    /// the partner. Payouts on their way are told apart, as in transit.
+    #[command(verbatim_doc_comment)]
+    Accruals {
+        /// The day, up to and including which is counted
+        #[arg(long, value_parser = date)]
+        as_of: Date,
+        /// Only this programme
+        #[arg(long)]
+        program: Option<String>,
+        /// A table for people, or RFC 4180
+        #[arg(long, value_enum, default_value = "table")]
+        format: ReportFormat,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    Table,
+    Csv,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -73,6 +105,12 @@ pub(crate) async fn run(at: &At, args: ExportArgs) -> Result<ExitCode, CliError>
             }
             journal(at, &Selection { program, from, through }, format.into()).await?;
         }
+        ExportCommand::Accruals { as_of, program, format } => {
+            if at.json && format == ReportFormat::Csv {
+                return Err(CliError::Input("--json and --format csv exclude each other".into()));
+            }
+            accruals(at, as_of, program.as_deref(), format).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -93,6 +131,53 @@ async fn journal(at: &At, selection: &Selection, format: Format) -> Result<(), C
     }
 }
 
+/// Computes in a transaction that is rolled back, as a preview does.
+async fn accruals(at: &At, as_of: Date, program: Option<&str>, format: ReportFormat) -> Result<(), CliError> {
+    let books = at.books().await?;
+    let tx = books.begin_write().await?;
+    let found = async {
+        if let Some(program) = program {
+            books::load::versions::load(&tx, program, i64::MAX).await?;
+        }
+        accruals::accruals(&tx, as_of, program, at.now).await
+    }
+    .await;
+    tx.rollback().await?;
+    let found = found.map_err(failed)?;
+    if at.json {
+        return output::json(&found.json().map_err(|error| CliError::Failed(error.to_string()))?);
+    }
+    if format == ReportFormat::Csv {
+        let mut text = Vec::new();
+        found.csv(&mut text).map_err(failed)?;
+        return output::text(&String::from_utf8_lossy(&text));
+    }
+    output::text(&table(&found).map_err(|error| CliError::Failed(error.to_string()))?)
+}
+
+fn table(found: &Accruals) -> Result<String, program::exact::Overflow> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for ((program, partner, currency), owed) in &found.owed {
+        let who = [program.clone(), partner.clone(), currency.to_string()];
+        rows.push(who.into_iter().chain(accruals::amounts(owed, *currency)?).collect());
+    }
+    for ((program, currency), owed) in &found.totals()? {
+        let who = [(*program).to_owned(), "total".to_owned(), currency.to_string()];
+        rows.push(who.into_iter().chain(accruals::amounts(owed, *currency)?).collect());
+    }
+    if rows.is_empty() {
+        return Ok(format!("nothing is owed as of {}\n", found.as_of));
+    }
+    let heads = ["programme", "partner", "", "payable", "carried", "unsettled", "co-op", "co-op unsettled", "total"];
+    let mut text = format!("earned and not yet paid as of {}\n\n", found.as_of);
+    text.push_str(&output::table(&heads, &[false, false, false, true, true, true, true, true, true], &rows));
+    for ((program, currency), minor) in &found.in_transit_minor {
+        text.push_str(&format!("\nin transit in {program}: {} {currency}\n", currency.format_minor(*minor)));
+    }
+    Ok(text)
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "whatever else ends an export is a failure of the machine")]
 fn failed(error: ExportError) -> CliError {
     match error {
         ExportError::Load(error) => error.into(),

@@ -10,6 +10,7 @@ mod program;
 mod recertify;
 mod settle;
 mod settlement;
+mod simulate;
 mod verify;
 mod wallet;
 
@@ -23,7 +24,7 @@ pub use error::CliError;
 #[derive(Debug, Parser)]
 #[command(name = "tributary", version, propagate_version = true)]
 struct Cli {
-    /// The database: sqlite://FILE (made when missing) or postgres://…
+    /// The database: `sqlite://FILE` (made when missing) or `postgres://…`
     #[arg(long, global = true, env = "TRIBUTARY_DATABASE_URL", default_value = "sqlite://tributary.db", hide_env_values = true)]
     database: String,
     /// Print one JSON document on standard output, and nothing else there
@@ -47,6 +48,8 @@ enum Command {
     Settlement(settlement::SettlementArgs),
     /// Review tiers
     Recertify(recertify::RecertifyArgs),
+    /// Compute history anew under another programme file, and what would differ
+    Simulate(simulate::SimulateArgs),
     /// Every line of an invoice, and why a rule did not pay
     Explain(explain::ExplainArgs),
     /// Co-op wallets
@@ -100,6 +103,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Settle(args) => settle::run(&at, args).await?,
         Command::Settlement(args) => settlement::run(&at, args).await?,
         Command::Recertify(args) => recertify::run(&at, args).await?,
+        Command::Simulate(args) => simulate::run(&at, args).await?,
         Command::Explain(args) => return explain::run(&at, args).await,
         Command::Wallet(args) => return wallet::run(&at, args).await,
         Command::Verify(args) => return verify::run(&at, args).await,

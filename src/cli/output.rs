@@ -44,6 +44,7 @@ pub(crate) fn text(text: &str) -> Result<(), CliError> {
 }
 
 /// A reader that closed the pipe has seen enough.
+#[allow(clippy::needless_pass_by_value, reason = "used as a function in or_else")]
 fn closed(error: io::Error) -> Result<(), CliError> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(CliError::Failed(format!("standard output: {error}"))) }
 }

@@ -65,7 +65,14 @@ fn check(at: &At, file: &Path) -> Result<(), CliError> {
     if at.json {
         return output::json(&serde_json::json!({ "program": programme.id, "ok": true }));
     }
-    output::text(&format!("{}: programme {} is right ({} tiers, {} rules, {} rates)\n", file.display(), programme.id, programme.tiers.len(), programme.rules.len(), programme.rates.len()))
+    output::text(&format!(
+        "{}: programme {} is right ({} tiers, {} rules, {} rates)\n",
+        file.display(),
+        programme.id,
+        programme.tiers.len(),
+        programme.rules.len(),
+        programme.rates.len()
+    ))
 }
 
 async fn apply(at: &At, file: &Path, from: Option<Date>) -> Result<(), CliError> {
@@ -76,7 +83,9 @@ async fn apply(at: &At, file: &Path, from: Option<Date>) -> Result<(), CliError>
     tx.commit().await?;
     let Applied { program, number, effective_from, unchanged } = applied;
     if at.json {
-        return output::json(&serde_json::json!({ "program": program, "version": number, "effective_from": effective_from.to_string(), "unchanged": unchanged }));
+        return output::json(
+            &serde_json::json!({ "program": program, "version": number, "effective_from": effective_from.to_string(), "unchanged": unchanged }),
+        );
     }
     let did = if unchanged { "is recorded already" } else { "recorded" };
     output::text(&format!("programme {program}: version {number} {did}, {}\n", since(effective_from)))
@@ -112,7 +121,10 @@ async fn plan(at: &At, file: &Path) -> Result<(), CliError> {
     planned(at, &programme, from, Some((&changes, &members)))
 }
 
-fn planned(at: &At, programme: &Programme, from: Date, known: Option<(&[program::file::Change], &[(String, usize)])>) -> Result<(), CliError> {
+/// What changes, and how many active members each tier has.
+type Planned<'a> = (&'a [program::file::Change], &'a [(String, usize)]);
+
+fn planned(at: &At, programme: &Programme, from: Date, known: Option<Planned<'_>>) -> Result<(), CliError> {
     let (changes, members) = known.unwrap_or((&[], &[]));
     if at.json {
         let changes: Vec<_> = changes.iter().map(|change| serde_json::json!({ "path": change.path, "old": change.old, "new": change.new })).collect();

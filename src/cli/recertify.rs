@@ -60,5 +60,9 @@ pub(crate) async fn run(at: &At, args: RecertifyArgs) -> Result<(), CliError> {
             ]
         })
         .collect();
-    output::text(&output::table(&["partner", "tier", "T12M", "earned", "outcome", "new tier", "misses"], &[false, false, true, false, false, false, true], &rows))
+    output::text(&output::table(
+        &["partner", "tier", "T12M", "earned", "outcome", "new tier", "misses"],
+        &[false, false, true, false, false, false, true],
+        &rows,
+    ))
 }

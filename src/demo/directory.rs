@@ -95,15 +95,11 @@ impl Directory {
     /// The address of its database.
     pub(crate) fn database_url(&self) -> String {
         let path = self.database_file();
-        let mut url = String::from("sqlite://");
-        for byte in path.to_string_lossy().bytes() {
-            if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
-                url.push(char::from(byte));
-            } else {
-                url.push_str(&format!("%{byte:02X}"));
-            }
-        }
-        url
+        let escaped = |byte: u8| match byte {
+            plain if plain.is_ascii_alphanumeric() || b"/._-~".contains(&plain) => char::from(plain).to_string(),
+            other => format!("%{other:02X}"),
+        };
+        format!("sqlite://{}", path.to_string_lossy().bytes().map(escaped).collect::<Vec<_>>().concat())
     }
 }
 

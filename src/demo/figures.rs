@@ -148,11 +148,11 @@ async fn tiers(tx: &DatabaseTransaction, programme: &Programme, first: Date, aft
     let rank_of = |id: &str| programme.tiers.iter().position(|tier| tier.id == id);
     let knowledge = Knowledge::load(tx, &programme.id, i64::MAX).await?;
     for (_, partner) in knowledge.directory.iter() {
-        let rank_on = |day: Date| partner.earned_tier(day).filter(|_| partner.active(day)).and_then(|id| rank_of(id));
-        if let Some(rank) = rank_on(first) {
+        let held_on = |day: Date| partner.earned_tier(day).filter(|_| partner.active(day)).and_then(|id| rank_of(id));
+        if let Some(rank) = held_on(first) {
             tiers[rank].before += 1;
         }
-        if let Some(rank) = rank_on(after) {
+        if let Some(rank) = held_on(after) {
             tiers[rank].after += 1;
         }
     }

@@ -83,6 +83,9 @@ pub(crate) enum DemoError {
     /// The journal can't be written.
     #[error(transparent)]
     Export(#[from] books::export::ExportError),
+    /// The books do not hold what they must.
+    #[error("the demo's books do not verify:\n{0}")]
+    Broken(String),
     /// A statement can't be made.
     #[cfg(feature = "pdf")]
     #[error(transparent)]

@@ -58,21 +58,9 @@ pub(crate) struct Partner {
     parent: Option<usize>,
 }
 
-/// Countries with their currencies; some stand more than once, for there are more such partners.
-const COUNTRIES: [(&str, &str); 12] = [
-    ("US", "USD"),
-    ("US", "USD"),
-    ("US", "USD"),
-    ("US", "USD"),
-    ("US", "USD"),
-    ("CA", "USD"),
-    ("CA", "USD"),
-    ("DE", "EUR"),
-    ("GR", "EUR"),
-    ("GB", "GBP"),
-    ("GB", "GBP"),
-    ("JP", "JPY"),
-];
+/// Countries with their currencies and how many of twenty partners are there.
+const COUNTRIES: [(&str, &str, usize); 6] =
+    [("US", "USD", 12), ("CA", "USD", 3), ("DE", "EUR", 1), ("GR", "EUR", 1), ("GB", "GBP", 2), ("JP", "JPY", 1)];
 
 /// Who gets which story: the first of these classes that have none yet, in this order.
 const STORIES: [(Class, Story); 10] = [
@@ -127,6 +115,7 @@ fn partners(year: Year, seed: u64, count: usize) -> Vec<Partner> {
     let distributors = (count / 13).max(2);
     let middle = (count / 5).max(2);
     let classes = classes(&mut random, count, distributors);
+    let countries: Vec<(&str, &str)> = COUNTRIES.iter().flat_map(|(country, currency, share)| vec![(*country, *currency); *share]).collect();
     let mut partners: Vec<Partner> = Vec::with_capacity(count);
     for (place, class) in classes.into_iter().enumerate() {
         let (kind, parent) = if place < distributors {
@@ -138,7 +127,7 @@ fn partners(year: Year, seed: u64, count: usize) -> Vec<Partner> {
         } else {
             ("reseller", random.chance(60).then(|| random.index(distributors)))
         };
-        let (country, currency) = *random.pick(&COUNTRIES);
+        let (country, currency) = *random.pick(&countries);
         let joined_on = year.history_begins();
         partners.push(Partner { id: format!("p{:02}", place + 1), class, story: Story::Steady, joined_on, currency, kind, country, parent });
     }
@@ -248,20 +237,18 @@ fn add_certificates(facts: &mut Facts, year: Year, seed: u64, partners: &[Partne
     };
     for partner in partners {
         let class = match (partner.story, partner.class) {
-            (Story::Climbs, Class::Bronze) => Class::Silver,
+            (Story::Climbs | Story::Joins, Class::Bronze) => Class::Silver,
             (Story::Climbs, Class::Silver) => Class::Gold,
-            (Story::Joins, _) => Class::Silver,
             (_, class) => class,
         };
         let (sales, architects) = class.certified();
         for holder in 1..=sales {
             let spread = u32::try_from(random.between(0, 300)).unwrap_or(0);
-            match partner.story {
-                Story::Lapses => {
-                    add(partner, "sales-professional", holder, months_before(year.day(8, 15), 24));
-                    add(partner, "sales-professional", holder, year.day(10, 6));
-                }
-                _ => add(partner, "sales-professional", holder, days_after(partner.joined_on, spread)),
+            if partner.story == Story::Lapses {
+                add(partner, "sales-professional", holder, months_before(year.day(8, 15), 24));
+                add(partner, "sales-professional", holder, year.day(10, 6));
+            } else {
+                add(partner, "sales-professional", holder, days_after(partner.joined_on, spread));
             }
         }
         for holder in 1..=architects {

@@ -27,6 +27,8 @@ pub(crate) struct Outcome {
     pub(crate) figures: Figures,
     /// Statements that were set; `None`: this build sets none.
     pub(crate) statements: Option<usize>,
+    /// Invariants that were checked and that the books hold.
+    pub(crate) invariants: usize,
     /// How long its parts took.
     pub(crate) took: Vec<(&'static str, Duration)>,
 }
@@ -56,6 +58,7 @@ impl Outcome {
             fields.insert("facts".into(), json!({ "files": self.files, "rows": self.rows }));
             fields.insert("reviews".into(), reviews.into());
             fields.insert("statements".into(), self.statements.into());
+            fields.insert("verified".into(), self.invariants.into());
             fields.insert(
                 "paths".into(),
                 json!({

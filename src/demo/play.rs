@@ -9,7 +9,7 @@ use books::connection::Books;
 use books::export::journal::{self, Format, Selection};
 use books::record::{self, Input};
 use books::settlement::run;
-use books::{programs, review};
+use books::{programs, review, verify};
 use program::calendar::{Date, Instant, Period};
 use program::money::Currency;
 use program::programme::Programme;
@@ -48,11 +48,12 @@ pub(crate) async fn play(options: &Options, mut progress: Progress) -> Result<Ou
     let files = stage.files;
     let statements = statements(options, &directory, &books, &programme, year, &mut progress).await?;
     write_journals(&directory, &books, &mut progress).await?;
+    let invariants = verify(&books, &mut progress).await?;
     let figures = figures::gather(&books, &programme, year).await?;
     // The last connection to go leaves one file that can be copied.
     books.read().clone().close().await?;
     books.write().clone().close().await?;
-    Ok(Outcome { options: options.clone(), directory, rows: facts.len(), files, reviews, figures, statements, took: progress.took })
+    Ok(Outcome { options: options.clone(), directory, rows: facts.len(), files, reviews, figures, statements, invariants, took: progress.took })
 }
 
 fn generate(options: &Options, year: Year, programme: &Programme) -> Facts {
@@ -178,4 +179,13 @@ async fn write_journals(directory: &Directory, books: &Books, progress: &mut Pro
     tx.rollback().await?;
     progress.took("journal", began);
     Ok(())
+}
+
+/// How many invariants the books hold.
+async fn verify(books: &Books, progress: &mut Progress) -> Result<usize, DemoError> {
+    let began = Stopwatch::now();
+    progress.say("verify");
+    let report = verify::verify(books).await?;
+    progress.took("verify", began);
+    if report.is_ok() { Ok(report.checks().count()) } else { Err(DemoError::Broken(report.text())) }
 }

@@ -52,15 +52,14 @@ impl Style {
         let taken = 2 + label_width + 2 + note_widths.iter().map(|width| width + 2).sum::<usize>();
         let room = self.width.saturating_sub(taken).clamp(BAR_MIN, BAR_MAX);
         let most = bars.iter().map(|bar| bar.value).max().unwrap_or(0);
-        let mut out = String::new();
-        for Bar { label, value, notes } in bars {
+        let row = |Bar { label, value, notes }: &Bar| {
             let drawn = blocks(*value, most, room);
             let space = " ".repeat(room - columns(&drawn));
-            let notes: String =
-                notes.iter().zip(&note_widths).map(|(note, width)| format!("  {}{note}", " ".repeat(width - columns(note)))).collect();
-            out.push_str(&format!("  {label}{}  {}{space}{notes}\n", " ".repeat(label_width - columns(label)), self.bar(&drawn)));
-        }
-        out
+            let notes = notes.iter().zip(&note_widths).map(|(note, width)| format!("  {}{note}", " ".repeat(width - columns(note))));
+            let notes = notes.collect::<Vec<_>>().concat();
+            format!("  {label}{}  {}{space}{notes}\n", " ".repeat(label_width - columns(label)), self.bar(&drawn))
+        };
+        bars.iter().map(row).collect::<Vec<_>>().concat()
     }
 }
 
@@ -121,31 +120,35 @@ pub(crate) fn report(outcome: &Outcome, style: &Style) -> String {
     let figures = &outcome.figures;
     let currency = figures.currency;
     let (first, last) = (&figures.months[0].period, &figures.months[figures.months.len() - 1].period);
-    let mut out = format!(
-        "A year of made-up data, {first} to {last}: {} partners on three levels, seed {}.\n{} rows of facts in {} files, {} settlements, {} reviews.\n",
-        outcome.options.partners,
-        outcome.options.seed,
+    let settlements: usize = figures.months.iter().map(|month| month.settlements).sum();
+    let (partners, seed) = (outcome.options.partners, outcome.options.seed);
+    let head = format!(
+        "A year of made-up data, {first} to {last}: {partners} partners on three levels, seed {seed}.\n\
+         {} rows of facts in {} files, {settlements} settlements, {} reviews; the books verify ({} invariants).\n",
         grouped(&outcome.rows.to_string()),
         outcome.files,
-        figures.months.iter().map(|month| month.settlements).sum::<usize>(),
         outcome.reviews.len(),
+        outcome.invariants,
     );
-    out.push_str(&style.heading(&format!("Paid out, {currency}")));
-    out.push_str(&months(outcome, style));
-    out.push_str(&style.heading(&format!("What it was for, {currency}")));
-    out.push_str(&components(outcome, style));
-    out.push_str(&style.heading(&format!("Earned by tier, {currency}, with active members before and after")));
-    out.push_str(&tiers(outcome, style));
-    out.push_str(&style.heading(&format!("Paid most, {currency}")));
-    out.push_str(&top(outcome, style));
-    out.push_str(&style.heading("Reviews and ranks"));
-    out.push_str(&reviews(outcome));
-    out.push_str(&style.heading("Where it is"));
-    out.push_str(&places(outcome, *last));
-    out.push_str(&style.heading("What to try"));
-    out.push_str(&commands(outcome, *last, style));
-    out.push_str(&format!("\n{}\n", timings(outcome)));
-    out
+    [
+        head,
+        style.heading(&format!("Paid out, {currency}")),
+        months(outcome, style),
+        style.heading(&format!("What it was for, {currency}")),
+        components(outcome, style),
+        style.heading(&format!("Earned by tier, {currency}, with active members before and after")),
+        tiers(outcome, style),
+        style.heading(&format!("Paid most, {currency}")),
+        top(outcome, style),
+        style.heading("Reviews and ranks"),
+        reviews(outcome),
+        style.heading("Where it is"),
+        places(outcome, *last),
+        style.heading("What to try"),
+        commands(outcome, *last, style),
+        format!("\n{}\n", timings(outcome)),
+    ]
+    .concat()
 }
 
 fn months(outcome: &Outcome, style: &Style) -> String {
@@ -218,30 +221,23 @@ fn top(outcome: &Outcome, style: &Style) -> String {
 }
 
 fn reviews(outcome: &Outcome) -> String {
-    let mut out = String::new();
-    for review in &outcome.reviews {
+    let reviews = outcome.reviews.iter().map(|review| {
         let outcomes: Vec<String> = review.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
         let changed: Vec<String> = review.changed.iter().map(|(partner, before, after)| format!("{partner} {before} → {after}")).collect();
-        let changed = if changed.is_empty() { String::new() } else { format!(": {}", changed.join(", ")) };
-        out.push_str(&format!("  {}  {}{changed}\n", review.as_of, outcomes.join(", ")));
-    }
-    let mut quarters: Vec<&str> = outcome.figures.winners.iter().map(|(quarter, _)| quarter.as_str()).collect();
+        let changed = if changed.is_empty() { String::new() } else { format!("\n              {}", changed.join(", ")) };
+        format!("  {}  {}{changed}\n", review.as_of, outcomes.join(", "))
+    });
+    let winners = &outcome.figures.winners;
+    let mut quarters: Vec<&str> = winners.iter().map(|(quarter, _)| quarter.as_str()).collect();
     quarters.dedup();
-    for quarter in quarters {
-        let partners: Vec<&str> = outcome.figures.winners.iter().filter(|(of, _)| of == quarter).map(|(_, partner)| partner.as_str()).collect();
-        out.push_str(&format!("  {quarter}     best tenth: {}\n", partners.join(", ")));
-    }
-    let coop: Vec<String> = outcome
-        .figures
-        .coop_minor
-        .iter()
-        .filter(|(_, minor)| *minor != 0)
-        .map(|(currency, minor)| format!("{currency} {}", grouped(&currency.format_minor(*minor))))
-        .collect();
-    if !coop.is_empty() {
-        out.push_str(&format!("  In the co-op wallets: {}\n", coop.join(", ")));
-    }
-    out
+    let ranks = quarters.into_iter().map(|quarter| {
+        let partners: Vec<&str> = winners.iter().filter(|(of, _)| of == quarter).map(|(_, partner)| partner.as_str()).collect();
+        format!("  {quarter}     best tenth: {}\n", partners.join(", "))
+    });
+    let coop = outcome.figures.coop_minor.iter().filter(|(_, minor)| *minor != 0);
+    let coop: Vec<String> = coop.map(|(currency, minor)| format!("{currency} {}", grouped(&currency.format_minor(*minor)))).collect();
+    let coop = if coop.is_empty() { String::new() } else { format!("  In the co-op wallets: {}\n", coop.join(", ")) };
+    reviews.chain(ranks).chain([coop]).collect()
 }
 
 fn places(outcome: &Outcome, last: Period) -> String {
@@ -258,7 +254,7 @@ fn places(outcome: &Outcome, last: Period) -> String {
         ("statements", statements),
         ("journal", format!("{} (beancount, hledger, CSV)", path("journal"))),
     ];
-    rows.iter().map(|(name, place)| format!("  {name:<10}  {place}\n")).collect()
+    rows.map(|(name, place)| format!("  {name:<10}  {place}\n")).concat()
 }
 
 fn commands(outcome: &Outcome, last: Period, style: &Style) -> String {
@@ -276,8 +272,18 @@ fn commands(outcome: &Outcome, last: Period, style: &Style) -> String {
     tries.push("verify".into());
     tries.push("export journal --format hledger".into());
     let address = quoted(&outcome.directory.database_url());
-    let export = format!("  export TRIBUTARY_DATABASE_URL={address}\n");
-    export + &tries.iter().map(|command| format!("  {} {command}\n", quoted(&style.program))).collect::<String>()
+    let program = quoted(&style.program);
+    let mut lines = vec![format!(
+        "  export TRIBUTARY_DATABASE_URL={address}
+"
+    )];
+    lines.extend(tries.iter().map(|command| {
+        format!(
+            "  {program} {command}
+"
+        )
+    }));
+    lines.concat()
 }
 
 /// A word for a shell.

@@ -93,9 +93,8 @@ impl Trade<'_> {
         let partner = &self.partners[seller];
         let (count, worth) = match (partner.story, partner.class) {
             (Story::Climbs, Class::Silver) => ((4, 4), (115_000, 160_000)),
-            (Story::Climbs, _) => ((4, 4), (26_000, 40_000)),
+            (Story::Climbs | Story::Joins, _) => ((4, 4), (26_000, 40_000)),
             (Story::Declines, _) => ((0, 0), plan.worth),
-            (Story::Joins, _) => ((4, 4), (26_000, 40_000)),
             _ => (plan.new, plan.worth),
         };
         let first = if partner.joined_on < self.year.begins() { 0 } else { 70 };
@@ -129,10 +128,8 @@ impl Trade<'_> {
         while signed_on <= self.year.last_day() {
             let value_minor = rounded(in_currency(worth, code), currency);
             self.deal(random, Deal { id: String::new(), customer: customer.clone(), seller, currency, value_minor, signed_on, every }, new_logo);
-            let renews = match partner.story {
-                Story::Declines => signed_on < months_before(self.year.begins(), MONTHS) || random.chance(10),
-                _ => signed_on < self.year.history_begins() || random.chance(90),
-            };
+            let chance = if partner.story == Story::Declines { 10 } else { 90 };
+            let renews = signed_on < self.year.history_begins() || random.chance(chance);
             if !renews {
                 break;
             }

@@ -27,7 +27,13 @@ pub(super) struct Beside<'a> {
 }
 
 /// A credit as it is shown, without lines, and the lines that come out.
-pub(super) fn rate(case: &ItemCase<'_>, credit: &Credit, beside: &Beside<'_>, tier: TierShown, ranks: Vec<RankShown>) -> (CreditShown, Result<Vec<Line>, String>) {
+pub(super) fn rate(
+    case: &ItemCase<'_>,
+    credit: &Credit,
+    beside: &Beside<'_>,
+    tier: TierShown,
+    ranks: Vec<RankShown>,
+) -> (CreditShown, Result<Vec<Line>, String>) {
     let partner = case.directory.partner(credit.partner);
     let rank = partner.effective_tier(case.day(), case.version);
     let role = case.version.role(&credit.role).unwrap_or_default();
@@ -94,7 +100,12 @@ fn processing_cost(case: &ItemCase<'_>, credit: &Credit, beside: &Beside<'_>, ro
     if beside.invoice_cost_minor == 0 {
         return "the invoice has none".into();
     }
-    format!("{} of the invoice's {} falls to this item, of which this credit bears {}", text(beside.cost_minor), text(beside.invoice_cost_minor), percent(credit.share))
+    format!(
+        "{} of the invoice's {} falls to this item, of which this credit bears {}",
+        text(beside.cost_minor),
+        text(beside.invoice_cost_minor),
+        percent(credit.share)
+    )
 }
 
 fn coop(case: &ItemCase<'_>, rank: Option<usize>, role: Role) -> String {

@@ -65,11 +65,16 @@ pub(super) async fn posted(tx: &DatabaseTransaction, program: &str, invoice: &st
 }
 
 /// The statuses of settlements: by payee, period and currency.
-pub(super) async fn statuses(tx: &DatabaseTransaction, program: &str, posted: &[Posted]) -> Result<HashMap<(Text, Period, Currency), String>, LoadError> {
+pub(super) async fn statuses(
+    tx: &DatabaseTransaction,
+    program: &str,
+    posted: &[Posted],
+) -> Result<HashMap<(Text, Period, Currency), String>, LoadError> {
     let mut payees: Vec<Text> = posted.iter().map(|posted| posted.line.payee.clone()).collect();
     payees.sort();
     payees.dedup();
-    let query = format!("SELECT partner, period, currency, status FROM settlements WHERE program = ? AND partner {}", in_list(tx.get_database_backend()));
+    let query =
+        format!("SELECT partner, period, currency, status FROM settlements WHERE program = ? AND partner {}", in_list(tx.get_database_backend()));
     let mut found = HashMap::new();
     for row in rows(tx, &query, vec![program.into(), json_list(&payees)]).await? {
         found.insert((row.text(0)?, row.period(1)?, row.currency(2)?), row.string(3)?);
@@ -83,7 +88,8 @@ pub(super) async fn tier(tx: &DatabaseTransaction, knowledge: &Knowledge, partne
     let known = partner.tiers.partition_point(|assignment| assignment.effective_from <= day);
     let Some(assignment) = known.checked_sub(1).map(|last| &partner.tiers[last]) else { return Ok(TierShown::default()) };
     let effective = partner.effective_tier(day, version).map(|rank| version.tiers[rank].id.clone());
-    let query = "SELECT reason FROM tier_assignments WHERE program = ? AND partner = ? AND effective_from = ? AND tier = ? AND origin = ? AND seq <= ?";
+    let query =
+        "SELECT reason FROM tier_assignments WHERE program = ? AND partner = ? AND effective_from = ? AND tier = ? AND origin = ? AND seq <= ?";
     let on = assignment.effective_from.to_string();
     let values = vec![
         (&*knowledge.program).into(),
@@ -157,7 +163,13 @@ fn certifications(partner: &Partner, day: Date, version: &Programme, rank: usize
 }
 
 /// How the stack ranks stand that pay on items of a member in a quarter, as far as made by a period.
-pub(super) async fn ranks(tx: &DatabaseTransaction, knowledge: &Knowledge, partner: &str, paid_on: Date, period: Period) -> Result<Vec<RankShown>, LoadError> {
+pub(super) async fn ranks(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    partner: &str,
+    paid_on: Date,
+    period: Period,
+) -> Result<Vec<RankShown>, LoadError> {
     let ranked = Period::of(paid_on).quarter().previous();
     let ruled = &knowledge.versions.on(ranked.last_day()).programme.rankings;
     let currency = knowledge.versions.constant().currency;
@@ -194,9 +206,18 @@ pub(super) async fn ranks(tx: &DatabaseTransaction, knowledge: &Knowledge, partn
         } else {
             format!("{ranked} is not ranked: it does not lie in the ranking's days")
         };
-        let reason = if ranking.applies == Applies::RankedQuarter { "it pays a lump sum on the ranked quarter, not on items".to_owned() } else { reason };
+        let reason =
+            if ranking.applies == Applies::RankedQuarter { "it pays a lump sum on the ranked quarter, not on items".to_owned() } else { reason };
         let rate = Some(ranking.rate.to_string());
-        shown.push(RankShown { ranking: ranking.id.clone(), quarter: ranked.to_string(), pays: false, rate, place: None, revenue: None, reason: Some(reason) });
+        shown.push(RankShown {
+            ranking: ranking.id.clone(),
+            quarter: ranked.to_string(),
+            pays: false,
+            rate,
+            place: None,
+            revenue: None,
+            reason: Some(reason),
+        });
     }
     Ok(shown)
 }

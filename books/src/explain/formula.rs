@@ -65,7 +65,9 @@ fn flat(line: &Line, case: &ItemCase<'_>) -> String {
         return format!("{calculation} = {}", result(product, own, line.amount_minor, case.version.rounding));
     }
     match case.fx.rate(line.currency, case.day()) {
-        Ok(rate) => format!("{calculation} ÷ {rate} {own} for a {} → {amount} {} ({})", line.currency, line.currency, rounding_name(case.version.rounding)),
+        Ok(rate) => {
+            format!("{calculation} ÷ {rate} {own} for a {} → {amount} {} ({})", line.currency, line.currency, rounding_name(case.version.rounding))
+        }
         Err(error) => format!("{calculation}, converted: {error}"),
     }
 }

@@ -16,9 +16,10 @@ use program::spiff::{self, DealUses, FirstInvoice, Grant};
 use program::version::Version;
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
+use super::revenue;
+use crate::load::Knowledge;
 use crate::load::invoices::{InvoiceSet, Scope};
 use crate::load::row::{LoadError, first_row, rows};
-use crate::load::{Knowledge, revenue};
 
 /// An invoice as a programme knew it.
 #[derive(Debug)]
@@ -50,8 +51,14 @@ pub(super) struct ItemGrants {
 
 impl Known {
     /// Loads the invoice as known at a cut-off; `None`: it was not known, or not as paid.
-    pub(super) async fn load(tx: &DatabaseTransaction, program: &str, invoice: &str, cutoff: i64, period: Option<Period>) -> Result<Option<Self>, LoadError> {
-        let knowledge = Knowledge::load(tx, program, cutoff).await?;
+    pub(super) async fn load(
+        tx: &DatabaseTransaction,
+        program: &str,
+        invoice: &str,
+        cutoff: i64,
+        period: Option<Period>,
+    ) -> Result<Option<Self>, LoadError> {
+        let mut knowledge = Knowledge::load(tx, program, cutoff).await?;
         let scope = Scope::ids(tx.get_database_backend(), &[Text::from(invoice)]);
         let set = InvoiceSet::load(tx, &knowledge, &scope).await?;
         let Some(place) = set.find(invoice) else { return Ok(None) };
@@ -60,7 +67,7 @@ impl Known {
         let own_period = Period::of(days_after(paid_on, hold_days));
         let period = period.unwrap_or(own_period);
         let entries = match looks_back_to(&knowledge.versions.on(paid_on).programme, Period::of(paid_on)) {
-            Some(from) => revenue::entries(tx, &knowledge, from, Period::of(paid_on).next().first_day()).await?,
+            Some(from) => revenue::entries(tx, &mut knowledge, from, Period::of(paid_on).next().first_day()).await?,
             None => Vec::new(),
         };
         let ranks = ranks(tx, &knowledge, Period::of(paid_on).quarter(), period).await?;
@@ -160,7 +167,8 @@ fn any_pays(case: &ItemCase<'_>, rule: usize, base_minor: i64, credits: &[Credit
 
 /// The first day of referred revenue that a condition of the version may ask for on an item of a month.
 fn looks_back_to(version: &Programme, month: Period) -> Option<program::calendar::Date> {
-    let conditions = || version.rules.iter().filter_map(|rule| rule.when.as_ref()).chain(version.rates.iter().filter_map(|entry| entry.when.as_ref()));
+    let conditions =
+        || version.rules.iter().filter_map(|rule| rule.when.as_ref()).chain(version.rates.iter().filter_map(|entry| entry.when.as_ref()));
     let names = |fact: &Fact| conditions().any(|when| when.names(fact));
     if names(&Fact::TrailingTwelveMonths) {
         Some(months_before(month.quarter().first_day(), 12))
@@ -172,7 +180,12 @@ fn looks_back_to(version: &Programme, month: Period) -> Option<program::calendar
 }
 
 /// Who won a ranking that pays on items of a quarter, as far as made by a period.
-async fn ranks(tx: &DatabaseTransaction, knowledge: &Knowledge, quarter: Quarter, period: Period) -> Result<HashMap<PartnerNo, Vec<(Text, Rate)>>, LoadError> {
+async fn ranks(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    quarter: Quarter,
+    period: Period,
+) -> Result<HashMap<PartnerNo, Vec<(Text, Rate)>>, LoadError> {
     let query = "SELECT r.ranking, r.period, r.rate, p.partner FROM rankings r JOIN ranking_places p ON p.program = r.program AND p.ranking = r.ranking \
                  AND p.quarter = r.quarter WHERE r.program = ? AND r.applies = 'next_quarter' AND p.winner = 1 AND r.period <= ? ORDER BY p.partner, r.ranking";
     let mut ranks: HashMap<PartnerNo, Vec<(Text, Rate)>> = HashMap::new();

@@ -10,6 +10,7 @@ mod model;
 mod places;
 mod program_view;
 mod refunds;
+mod revenue;
 pub mod text;
 
 use std::collections::BTreeMap;
@@ -63,7 +64,8 @@ pub async fn explain(tx: &DatabaseTransaction, invoice: &str, now: Instant, prev
         return Err(ExplainError::Unknown { id: invoice.to_owned(), voided: evidence::voided(tx, invoice).await? });
     };
     let paid = recorded.paid_at.is_some();
-    let mut told = Explanation { invoice: recorded, programs: Vec::new(), uncredited: Vec::new(), notes: Vec::new(), agrees: true, awaits_preview: false };
+    let mut told =
+        Explanation { invoice: recorded, programs: Vec::new(), uncredited: Vec::new(), notes: Vec::new(), agrees: true, awaits_preview: false };
     if !paid {
         told.notes.push("not paid: an invoice earns once it is paid in full".into());
         return Ok(told);
@@ -89,7 +91,8 @@ pub async fn explain(tx: &DatabaseTransaction, invoice: &str, now: Instant, prev
     }
     if let Some(known) = elsewhere.filter(|_| told.programs.is_empty() && !told.awaits_preview) {
         told.uncredited = program_view::places(tx, &known).await?;
-        told.notes.push("no item has a credit at any place, so nobody earns anything; a credit recorded later books it in the first open period".into());
+        told.notes
+            .push("no item has a credit at any place, so nobody earns anything; a credit recorded later books it in the first open period".into());
     }
     told.agrees = told.programs.iter().all(|program| program.differences.is_empty());
     Ok(told)

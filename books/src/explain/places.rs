@@ -42,7 +42,9 @@ pub(super) async fn of_item(
 }
 
 async fn credits(tx: &DatabaseTransaction, knowledge: &Knowledge, condition: &str, ids: &[&str], day: Date) -> Result<Vec<PlacedCredit>, LoadError> {
-    let query = format!("SELECT k.id, k.partner, k.role, k.share, k.program, k.from_on, k.through_on FROM credits k WHERE {condition} AND k.seq <= ? ORDER BY k.id");
+    let query = format!(
+        "SELECT k.id, k.partner, k.role, k.share, k.program, k.from_on, k.through_on FROM credits k WHERE {condition} AND k.seq <= ? ORDER BY k.id"
+    );
     let mut values: Vec<sea_orm::Value> = ids.iter().map(|id| (*id).into()).collect();
     values.push(knowledge.cutoff.into());
     let mut found = Vec::new();

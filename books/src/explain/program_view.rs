@@ -18,7 +18,9 @@ use super::credit::{Beside, rate};
 use super::evidence::{self, Posted};
 use super::formula::{of_line, rounding_name};
 use super::known::Known;
-use super::model::*;
+use super::model::{
+    CreditShown, DealShown, Difference, InProgram, ItemPlaces, ItemShown, LineShown, PlaceShown, RankShown, State, TierShown, VersionShown,
+};
 use super::refunds::{self, Taken};
 use crate::load::row::{LoadError, first_row, rows};
 use crate::programs::FROM_EVER;
@@ -71,8 +73,8 @@ pub(super) async fn view(tx: &DatabaseTransaction, booking: &Booking, invoice: &
     let mut view = head(&known, booking.state);
     view.says.push(match booking.state {
         State::WouldBeBooked => format!("{} is not final: this is what it would earn as things stand", booking.period),
-        _ if status == "final" => format!("booked in {}, which is final", booking.period),
-        _ => format!("booked in {}, which is being made final", booking.period),
+        State::Booked | State::History | State::Open if status == "final" => format!("booked in {}, which is final", booking.period),
+        State::Booked | State::History | State::Open => format!("booked in {}, which is being made final", booking.period),
     });
     if known.own_period < booking.period {
         view.says.push(format!("late: its own period is {}", known.own_period));
@@ -183,7 +185,9 @@ async fn beside(tx: &DatabaseTransaction, known: &Known, credits: &[Vec<Credit>]
 
 /// The invoice as known by each later period that posted a volume bonus of it.
 async fn later(tx: &DatabaseTransaction, booking: &Booking, invoice: &str, posted: &[Posted]) -> Result<Vec<Known>, LoadError> {
-    let late = |posted: &&Posted| posted.line.source == Source::Invoice && posted.line.component == Component::VOLUME_BONUS && posted.period > booking.period;
+    let late = |posted: &&Posted| {
+        posted.line.source == Source::Invoice && posted.line.component == Component::VOLUME_BONUS && posted.period > booking.period
+    };
     let mut periods: Vec<Period> = posted.iter().filter(late).map(|posted| posted.period).collect();
     periods.dedup();
     let mut all = Vec::new();
@@ -362,9 +366,13 @@ impl Material {
         let key = self.known.invoice().items[place].key();
         let of_credit = |posted: &&Posted| {
             let line = &posted.line;
-            line.from_partner == *partner && line.role.as_deref() == Some(&*credit.role) && line.item.as_deref().unwrap_or("") == key && line.source == Source::Invoice
+            line.from_partner == *partner
+                && line.role.as_deref() == Some(&*credit.role)
+                && line.item.as_deref().unwrap_or("") == key
+                && line.source == Source::Invoice
         };
-        let tier = self.posted.iter().filter(of_credit).find(|posted| posted.line.component == Component::BASE).and_then(|posted| posted.line.tier.clone());
+        let tier =
+            self.posted.iter().filter(of_credit).find(|posted| posted.line.component == Component::BASE).and_then(|posted| posted.line.tier.clone());
         for known in &self.later {
             let revenue = RevenueIndex::new(&known.knowledge.fx, known.entries.clone());
             let case = known.case(place, &revenue);

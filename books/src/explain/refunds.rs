@@ -77,7 +77,14 @@ impl Taken {
     }
 
     /// The reversals of posted lines, as they should stand, with how each came about.
-    pub(super) fn reversals(&self, lines: &[Posted], invoice: &PaidInvoice, own_period: Period, zone: chrono_tz::Tz, rounding: Rounding) -> Vec<(Posted, String)> {
+    pub(super) fn reversals(
+        &self,
+        lines: &[Posted],
+        invoice: &PaidInvoice,
+        own_period: Period,
+        zone: chrono_tz::Tz,
+        rounding: Rounding,
+    ) -> Vec<(Posted, String)> {
         let mut all = Vec::new();
         if self.spreads.is_empty() {
             return all;

@@ -6,7 +6,10 @@ use program::explain::{ChainShown, LayerShown, RuleShown};
 use program::money::Rate;
 
 use super::evidence::percent;
-use super::model::*;
+use super::model::{
+    BaseShown, CreditShown, Difference, Explanation, InProgram, InvoiceShown, ItemShown, LineShown, PlaceShown, RankShown, RefundShown, TierShown,
+};
+use crate::programs::FROM_EVER;
 
 /// Text that grows line by line, indented.
 struct Page {
@@ -51,6 +54,14 @@ impl Display for With<'_> {
 /// A rate as text in percent.
 fn in_percent(rate: &str) -> String {
     rate.parse::<Rate>().map_or_else(|_| rate.to_owned(), percent)
+}
+
+/// Since when something holds.
+fn since(day: Option<&str>) -> String {
+    match day {
+        Some(FROM_EVER) | None => String::new(),
+        Some(day) => format!(" since {day}"),
+    }
 }
 
 /// The explanation as text.
@@ -136,7 +147,14 @@ fn item(page: &mut Page, item: &ItemShown) {
                 marks.push("registered");
             }
             let motion = With(", motion ", deal.motion.as_deref());
-            page.line(format_args!("under deal {}: {} {}, signed on {}, {}{motion}", deal.id, deal.contract_value, deal.currency, deal.signed_on, marks.join(", ")));
+            page.line(format_args!(
+                "under deal {}: {} {}, signed on {}, {}{motion}",
+                deal.id,
+                deal.contract_value,
+                deal.currency,
+                deal.signed_on,
+                marks.join(", ")
+            ));
         }
         places(page, &item.places);
         if item.credits.is_empty() {
@@ -177,10 +195,16 @@ fn places(page: &mut Page, places: &[PlaceShown]) {
 
 fn credit(page: &mut Page, credit: &CreditShown) {
     let place = With(", from the ", credit.place);
-    page.line(format_args!("{} as {}, {}{place}{}", credit.partner, credit.role, in_percent(&credit.share), With(", credit ", credit.credit.as_deref())));
+    page.line(format_args!(
+        "{} as {}, {}{place}{}",
+        credit.partner,
+        credit.role,
+        in_percent(&credit.share),
+        With(", credit ", credit.credit.as_deref())
+    ));
     page.inside(|page| {
         tier(page, &credit.tier);
-        page.fact("status", format_args!("{}{}", credit.status, With(" since ", credit.status_since.as_deref())));
+        page.fact("status", format_args!("{}{}", credit.status, since(credit.status_since.as_deref())));
         let has = if credit.role_has.is_empty() { "none of tier_rate, referred, extras".to_owned() } else { credit.role_has.join(", ") };
         page.fact("role", has);
         page.fact("referred", &credit.referred_amount);
@@ -211,10 +235,13 @@ fn tier(page: &mut Page, tier: &TierShown) {
         "review" => "assigned by a review",
         _ => "promoted when the threshold was crossed",
     });
-    page.fact("tier", format_args!("{earned} since {}{}{}", tier.since.as_deref().unwrap_or("ever"), With(", ", origin), With(": ", tier.reason.as_deref())));
+    page.fact("tier", format_args!("{earned}{}{}{}", since(tier.since.as_deref()), With(", ", origin), With(": ", tier.reason.as_deref())));
     page.inside(|page| {
         if let Some(review) = &tier.review {
-            page.line(format_args!("review of {}: held {}, T12M {} earned {}, {}", review.as_of, review.tier, review.t12m, review.earned, review.outcome));
+            page.line(format_args!(
+                "review of {}: held {}, T12M {} earned {}, {}",
+                review.as_of, review.tier, review.t12m, review.earned, review.outcome
+            ));
         }
         for wanted in &tier.certifications {
             let held = if wanted.holders.is_empty() { "nobody".to_owned() } else { wanted.holders.join(", ") };
@@ -229,7 +256,10 @@ fn tier(page: &mut Page, tier: &TierShown) {
 
 fn base(page: &mut Page, base: &BaseShown) {
     match (&base.rate, &base.error) {
-        (Some(rate), _) => page.fact("base", format_args!("{} from {}", in_percent(rate), base.source.as_deref().unwrap_or("nowhere: the role has no tier rate and no entry fits"))),
+        (Some(rate), _) => page.fact(
+            "base",
+            format_args!("{} from {}", in_percent(rate), base.source.as_deref().unwrap_or("nowhere: the role has no tier rate and no entry fits")),
+        ),
         (None, error) => page.fact("base", format_args!("can't be told{}", With(": ", error.as_deref()))),
     }
     page.inside(|page| {
@@ -239,8 +269,10 @@ fn base(page: &mut Page, base: &BaseShown) {
                 let condition = entry.condition.as_ref().map(|condition| format!(": {}", condition.sentence())).unwrap_or_default();
                 page.line(format_args!("rates:{} {rate} fits{condition}", entry.id));
             }
-            for reason in &entry.reasons {
-                page.line(format_args!("rates:{} {rate} does not fit: {}", entry.id, reason.text));
+            let reasons: Vec<&str> = entry.reasons.iter().map(|reason| reason.text.as_str()).collect();
+            let verdict = if entry.reasons.iter().any(|reason| reason.code == "earlier_entry") { "is not looked at" } else { "does not fit" };
+            if !reasons.is_empty() {
+                page.line(format_args!("rates:{} {rate} {verdict}: {}", entry.id, reasons.join("; ")));
             }
         }
     });
@@ -267,7 +299,8 @@ fn rule(page: &mut Page, rule: &RuleShown) {
 
 fn rank(page: &mut Page, rank: &RankShown) {
     let rate = rank.rate.as_deref().map(in_percent).unwrap_or_default();
-    let won = || format!("pays: place {} in {} with {}", rank.place.unwrap_or_default(), rank.quarter, rank.revenue.as_deref().unwrap_or("its revenue"));
+    let won =
+        || format!("pays: place {} in {} with {}", rank.place.unwrap_or_default(), rank.quarter, rank.revenue.as_deref().unwrap_or("its revenue"));
     let verdict = rank.reason.as_ref().map_or_else(won, |reason| format!("does not pay: {reason}"));
     page.fact("rank", format_args!("{} ({rate}) {verdict}", rank.ranking));
 }
@@ -278,7 +311,7 @@ fn chain(page: &mut Page, chain: &ChainShown) {
     let told: Vec<&str> = [Some(mode.as_str()).filter(|mode| !mode.is_empty()), reason].into_iter().flatten().collect();
     page.fact("chain", told.join("; "));
     page.inside(|page| {
-        for layer in &chain.layers {
+        for layer in chain.layers.iter().filter(|_| chain.mode.is_some()) {
             self::layer(page, layer);
         }
         if let (Some(rate), Some(most)) = (&chain.max_total_rate, &chain.max_total) {

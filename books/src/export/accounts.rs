@@ -182,6 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_examples_are_right() {
+        let page = include_str!("../../../docs/accounts.md");
+        let rows = page.lines().skip_while(|line| !line.starts_with("| id | part |")).skip(2).take_while(|line| line.starts_with('|'));
+        let mut seen = 0;
+        for row in rows {
+            let cells: Vec<&str> = row.split('`').collect();
+            assert_eq!(part(cells[1]), cells[3], "{row}");
+            seen += 1;
+        }
+        assert!(seen >= 7, "{seen} examples");
+    }
+
+    #[test]
     fn what_no_id_has_is_refused() {
         for shown in ["", "acme", "A-5f-b", "A-XYZ-", "0Acme-", "A-41-", "é", "A-D800-", "A-5F"] {
             assert_eq!(id_of(shown), None, "{shown}");

@@ -21,7 +21,7 @@ impl Journal for Beancount {
         }
         writeln!(out)?;
         for (name, holding) in &outline.holdings {
-            let currencies: Vec<&str> = holding.balances.keys().map(|currency| currency.code()).collect();
+            let currencies: Vec<&str> = holding.balances.keys().map(program::money::Currency::code).collect();
             writeln!(out, "{} open {name} {}", holding.opened_on.unwrap_or(first_on), currencies.join(","))?;
         }
         let mut opening = outline.opening().peekable();

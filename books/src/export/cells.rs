@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn text_is_inert_and_numbers_stay_numbers() {
-        let table = [("=1+1", "'=1+1"), ("+49", "'+49"), ("-1", "'-1"), ("@x", "'@x"), ("\tx", "'\tx"), ("\rx", "\"'\rx\""), ("a=b", "a=b"), ("", "")];
+        let table =
+            [("=1+1", "'=1+1"), ("+49", "'+49"), ("-1", "'-1"), ("@x", "'@x"), ("\tx", "'\tx"), ("\rx", "\"'\rx\""), ("a=b", "a=b"), ("", "")];
         for (text, cell) in table {
             assert_eq!(row(&[Cell::Text(text)]), format!("{cell}\r\n"));
         }

@@ -9,11 +9,11 @@ use program::exact::Overflow;
 use program::money::Currency;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, StreamTrait, Value};
 
+use super::ExportError;
 use super::accounts::to_journal;
 use super::beancount::Beancount;
 use super::cells::{Cell, write_row};
 use super::hledger::Hledger;
-use super::ExportError;
 use crate::load::row::{LoadError, Row, rows};
 use crate::sql;
 

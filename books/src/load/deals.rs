@@ -82,7 +82,11 @@ impl DealBook {
                 Place { credits: self.by_deal.get(&deal.id).map_or(&[], Vec::as_slice), column: column(deal.partner) },
                 Place { credits: self.by_customer.get(&deal.customer).map_or(&[], Vec::as_slice), column: column(deal.referred_by) },
             ];
-            let partners: BTreeSet<PartnerNo> = resolve(&places, day, &sourced).into_iter().filter(|credit| credit.program == knowledge.program).map(|credit| credit.partner).collect();
+            let partners: BTreeSet<PartnerNo> = resolve(&places, day, &sourced)
+                .into_iter()
+                .filter(|credit| credit.program == knowledge.program)
+                .map(|credit| credit.partner)
+                .collect();
             for partner in partners {
                 *counts.entry(partner).or_insert(0) += 1;
             }

@@ -43,7 +43,8 @@ fn partner_at(directory: &Directory, row: &Row, column: usize) -> Result<Partner
 }
 
 async fn tiers(tx: &DatabaseTransaction, program: &str, cutoff: i64, directory: &mut Directory) -> Result<(), LoadError> {
-    let query = "SELECT partner, effective_from, tier, origin FROM tier_assignments WHERE program = ? AND seq <= ? ORDER BY partner, effective_from, seq, no";
+    let query =
+        "SELECT partner, effective_from, tier, origin FROM tier_assignments WHERE program = ? AND seq <= ? ORDER BY partner, effective_from, seq, no";
     for row in rows(tx, query, vec![program.into(), cutoff.into()]).await? {
         let no = partner_at(directory, &row, 0)?;
         let text = row.string(3)?;
@@ -54,7 +55,8 @@ async fn tiers(tx: &DatabaseTransaction, program: &str, cutoff: i64, directory: 
 }
 
 async fn parents(tx: &DatabaseTransaction, program: &str, cutoff: i64, later: &FilledLater, directory: &mut Directory) -> Result<(), LoadError> {
-    let query = "SELECT partner, effective_from, parent, override_rate FROM parent_links WHERE program = ? AND seq <= ? ORDER BY partner, effective_from";
+    let query =
+        "SELECT partner, effective_from, parent, override_rate FROM parent_links WHERE program = ? AND seq <= ? ORDER BY partner, effective_from";
     for row in rows(tx, query, vec![program.into(), cutoff.into()]).await? {
         let no = partner_at(directory, &row, 0)?;
         let key = format!("{}/{program}/{}", row.string(0)?, row.string(1)?);

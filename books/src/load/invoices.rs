@@ -39,7 +39,7 @@ impl Scope {
 pub fn in_list(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Postgres => "IN (SELECT jsonb_array_elements_text(CAST(? AS jsonb)))",
-        _ => "IN (SELECT value FROM json_each(?))",
+        DbBackend::Sqlite | DbBackend::MySql | _ => "IN (SELECT value FROM json_each(?))",
     }
 }
 
@@ -163,7 +163,10 @@ impl InvoiceSet {
         let places = [
             Place { credits: &of_item, column: None },
             Place { credits: &of_invoice, column: column(self.sources[invoice].partner) },
-            deal.map_or(Place::default(), |(id, partner)| Place { credits: self.by_deal.get(id).map_or(&[], Vec::as_slice), column: column(partner) }),
+            deal.map_or(Place::default(), |(id, partner)| Place {
+                credits: self.by_deal.get(id).map_or(&[], Vec::as_slice),
+                column: column(partner),
+            }),
             Place {
                 credits: self.by_customer.get(&paid.customer).map_or(&[], Vec::as_slice),
                 column: column(self.customers.get(&paid.customer).and_then(|customer| customer.referred_by)),
@@ -322,7 +325,8 @@ impl Loader<'_> {
 
     async fn credits(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
         let columns = "k.id, k.partner, k.role, k.share, k.program, k.from_on, k.through_on, k.filled, k.invoice, k.item, k.deal, k.customer";
-        let query = format!("SELECT {columns} FROM credits k WHERE k.invoice IN (SELECT i.id FROM invoices i WHERE {{scope}}) AND k.seq <= ? ORDER BY k.id");
+        let query =
+            format!("SELECT {columns} FROM credits k WHERE k.invoice IN (SELECT i.id FROM invoices i WHERE {{scope}}) AND k.seq <= ? ORDER BY k.id");
         for row in self.query(&query, 1).await? {
             let credit = self.credit(&row)?;
             set.by_invoice.entry(row.text(8)?).or_default().push((row.text_or_null(9)?, credit));
@@ -332,8 +336,9 @@ impl Loader<'_> {
             let credit = self.credit(&row)?;
             set.by_deal.entry(row.text(10)?).or_default().push(credit);
         }
-        let query =
-            format!("SELECT {columns} FROM credits k WHERE k.customer IN (SELECT i.customer FROM invoices i WHERE {{scope}}) AND k.seq <= ? ORDER BY k.id");
+        let query = format!(
+            "SELECT {columns} FROM credits k WHERE k.customer IN (SELECT i.customer FROM invoices i WHERE {{scope}}) AND k.seq <= ? ORDER BY k.id"
+        );
         for row in self.query(&query, 1).await? {
             let credit = self.credit(&row)?;
             set.by_customer.entry(row.text(11)?).or_default().push(credit);

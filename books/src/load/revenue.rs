@@ -1,6 +1,5 @@
 //! Loads referred revenue of members over a range of days (domain.md §1).
 
-
 use program::calendar::{Date, Instant};
 use program::commission::referred_minor;
 use program::line::Text;
@@ -112,11 +111,19 @@ async fn refund_entries(tx: &DatabaseTransaction, knowledge: &Knowledge, range: 
     Ok(())
 }
 
-fn refunded(set: &InvoiceSet, place: usize, book: &RefundBook, knowledge: &Knowledge, range: (i64, i64), found: &mut Vec<Entry>) -> Result<(), LoadError> {
+fn refunded(
+    set: &InvoiceSet,
+    place: usize,
+    book: &RefundBook,
+    knowledge: &Knowledge,
+    range: (i64, i64),
+    found: &mut Vec<Entry>,
+) -> Result<(), LoadError> {
     let invoice = &set.invoices[place];
     let refunds = book.of(&invoice.id);
     let plain: Vec<_> = refunds.iter().map(|known| known.refund.clone()).collect();
-    let spreads = spread(&invoice.item_amounts(), &plain).map_err(|error| LoadError::Corrupt { value: error.to_string(), what: "refunds that the invoice can bear" })?;
+    let spreads = spread(&invoice.item_amounts(), &plain)
+        .map_err(|error| LoadError::Corrupt { value: error.to_string(), what: "refunds that the invoice can bear" })?;
     let version = &knowledge.versions.on(invoice.paid_on).programme;
     let customer = set.customer(invoice);
     let zone = knowledge.versions.constant().timezone;
@@ -148,4 +155,3 @@ fn refunded(set: &InvoiceSet, place: usize, book: &RefundBook, knowledge: &Knowl
     }
     Ok(())
 }
-

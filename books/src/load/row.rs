@@ -1,9 +1,9 @@
 //! Reads columns of a row into the program's types, naming what can't be read.
 
+use futures::StreamExt;
 use program::calendar::{Date, Instant, Period, parse_date};
 use program::line::Text;
 use program::money::{Currency, Rate};
-use futures::StreamExt;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, StreamTrait, Value};
 
 use crate::sql;
@@ -112,9 +112,7 @@ impl Row {
     /// # Errors
     /// The column is no date.
     pub fn date_or_null(&self, column: usize) -> Result<Option<Date>, LoadError> {
-        self.string_or_null(column)?
-            .map(|text| parse_date(&text).map_err(|_| LoadError::Corrupt { value: text, what: "a date" }))
-            .transpose()
+        self.string_or_null(column)?.map(|text| parse_date(&text).map_err(|_| LoadError::Corrupt { value: text, what: "a date" })).transpose()
     }
 
     /// A period.
@@ -204,7 +202,7 @@ const FIELD_END: char = '\u{1f}';
 pub fn packed(backend: sea_orm::DbBackend, columns: &[&str]) -> String {
     let end = match backend {
         sea_orm::DbBackend::Postgres => "chr(31)",
-        _ => "char(31)",
+        sea_orm::DbBackend::Sqlite | sea_orm::DbBackend::MySql | _ => "char(31)",
     };
     let fields: Vec<String> = columns.iter().map(|column| format!("COALESCE(CAST({column} AS TEXT), '')")).collect();
     fields.join(&format!(" || {end} || "))

@@ -20,8 +20,11 @@ pub async fn load(tx: &DatabaseTransaction, program: &str, cutoff: i64) -> Resul
     for row in found {
         let number = row.int(0)?;
         let source = row.string(2)?;
-        let programme = program::file::load(program, &source)
-            .map_err(|errors| LoadError::Version { program: program.into(), number, reason: errors.to_string() })?;
+        let programme = program::file::load(program, &source).map_err(|errors| LoadError::Version {
+            program: program.into(),
+            number,
+            reason: errors.to_string(),
+        })?;
         versions.push(Version { number, effective_from: row.date(1)?, programme });
     }
     Versions::new(versions).map_err(|_| LoadError::NoProgram(program.into()))

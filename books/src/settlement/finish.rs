@@ -76,15 +76,13 @@ impl Open {
 async fn sum_up(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, payees: &[Text]) -> Result<Vec<Open>, SettleError> {
     let mut opening = opening_balances(tx, &knowledge.program, period, payees).await?;
     let mut open: Vec<Open> = Vec::new();
-    lines::each_of_payees(tx, (&knowledge.program, &period.to_string()), payees, |line| {
-        match open.last_mut() {
-            Some(last) if last.partner == line.payee && last.currency == line.currency => last.count(&line),
-            _ => {
-                let mut next = Open::new(line.payee.clone(), line.currency);
-                next.count(&line)?;
-                open.push(next);
-                Ok::<(), SettleError>(())
-            }
+    lines::each_of_payees(tx, (&knowledge.program, &period.to_string()), payees, |line| match open.last_mut() {
+        Some(last) if last.partner == line.payee && last.currency == line.currency => last.count(&line),
+        _ => {
+            let mut next = Open::new(line.payee.clone(), line.currency);
+            next.count(&line)?;
+            open.push(next);
+            Ok::<(), SettleError>(())
         }
     })
     .await?;
@@ -108,7 +106,12 @@ async fn sum_up(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period,
 }
 
 /// What the settlements of the period before carried forward, where it is not zero.
-async fn opening_balances(tx: &DatabaseTransaction, program: &str, period: Period, payees: &[Text]) -> Result<BTreeMap<(Text, Currency), i64>, LoadError> {
+async fn opening_balances(
+    tx: &DatabaseTransaction,
+    program: &str,
+    period: Period,
+    payees: &[Text],
+) -> Result<BTreeMap<(Text, Currency), i64>, LoadError> {
     let wanted: HashSet<&Text> = payees.iter().collect();
     let query = "SELECT partner, currency, carried_forward_minor FROM settlements WHERE program = ? AND period = ? AND carried_forward_minor <> 0";
     let mut opening = BTreeMap::new();

@@ -64,14 +64,16 @@ impl DealHistory {
             return Ok(history);
         }
         let list = in_list(tx.get_database_backend());
-        let query = format!("SELECT rule, deal, invoice, base_minor FROM spiff_uses WHERE program = ? AND deal {list} AND period < ? ORDER BY deal, rule, invoice, item");
+        let query = format!(
+            "SELECT rule, deal, invoice, base_minor FROM spiff_uses WHERE program = ? AND deal {list} AND period < ? ORDER BY deal, rule, invoice, item"
+        );
         for row in rows(tx, &query, vec![(&*knowledge.program).into(), json_list(deals), before.to_string().into()]).await? {
             history.uses.count(&row.text(0)?, &row.text(1)?, &row.text(2)?, row.int(3)?);
         }
         let rules = knowledge.versions.iter().flat_map(|version| &version.programme.rules);
-        let by_first = rules.into_iter().any(|rule| {
-            matches!(rule.kind, RuleKind::Spiff { pays: Pays::FirstInvoice, .. } | RuleKind::Spiff { reward: Reward::Amount(_), .. })
-        });
+        let by_first = rules
+            .into_iter()
+            .any(|rule| matches!(rule.kind, RuleKind::Spiff { pays: Pays::FirstInvoice, .. } | RuleKind::Spiff { reward: Reward::Amount(_), .. }));
         if by_first {
             history.load_first(tx, knowledge, deals, list).await?;
         }
@@ -165,12 +167,7 @@ pub fn allocate(
 }
 
 /// Whether any credit of the item posts a line by the rule: what comes to zero uses nothing (domain.md §2.7).
-fn uses_it(
-    case: &ItemCase<'_>,
-    rule: usize,
-    base_minor: i64,
-    credits: &[program::credit::Credit],
-) -> Result<bool, program::condition::FactError> {
+fn uses_it(case: &ItemCase<'_>, rule: usize, base_minor: i64, credits: &[program::credit::Credit]) -> Result<bool, program::condition::FactError> {
     let rule = &case.version.rules[rule];
     for credit in credits {
         let partner = case.directory.partner(credit.partner);

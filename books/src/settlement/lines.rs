@@ -126,11 +126,11 @@ const LINE_COLUMNS: [&str; 27] = [
 ];
 
 fn optional(text: Option<&Text>) -> Value {
-    text.map(|text| text.to_string()).into()
+    text.map(ToString::to_string).into()
 }
 
 fn or_empty(text: Option<&Text>) -> Value {
-    text.map_or_else(String::new, |text| text.to_string()).into()
+    text.map(ToString::to_string).unwrap_or_default().into()
 }
 
 fn line_values(program: &str, period: &str, line: &Line) -> Vec<Value> {
@@ -204,7 +204,13 @@ impl<'a> LineWriter<'a> {
 ///
 /// # Errors
 /// The database failed.
-pub async fn store_bookings(tx: &DatabaseTransaction, knowledge: &Knowledge, work: &Workset, refunds: &[BookedRefund], uses: &[Use]) -> Result<(), LoadError> {
+pub async fn store_bookings(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    work: &Workset,
+    refunds: &[BookedRefund],
+    uses: &[Use],
+) -> Result<(), LoadError> {
     let program = &*knowledge.program;
     let period = work.period.to_string();
     let sourced: Text = program::programme::SOURCED.into();
@@ -238,10 +244,8 @@ pub async fn store_bookings(tx: &DatabaseTransaction, knowledge: &Knowledge, wor
     }
     insert_rows(tx, "bookings", &["program", "invoice", "period"], invoices).await?;
     insert_rows(tx, "booked_credits", &["invoice", "item", "program", "partner", "role", "share", "credit", "booked_by", "period"], credits).await?;
-    let refunds = refunds
-        .iter()
-        .map(|r| vec![program.into(), (&*r.refund).into(), (&*r.invoice).into(), period.as_str().into(), r.ordinal.into()])
-        .collect();
+    let refunds =
+        refunds.iter().map(|r| vec![program.into(), (&*r.refund).into(), (&*r.invoice).into(), period.as_str().into(), r.ordinal.into()]).collect();
     insert_rows(tx, "booked_refunds", &["program", "refund", "invoice", "period", "ordinal"], refunds).await?;
     let uses = uses
         .iter()

@@ -51,7 +51,8 @@ pub async fn make(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Perio
             i64::try_from(places.len()).unwrap_or(i64::MAX).into(),
             version.number.into(),
         ];
-        let insert = "INSERT INTO rankings (program, ranking, quarter, period, rate, applies, top, ranked, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let insert =
+            "INSERT INTO rankings (program, ranking, quarter, period, rate, applies, top, ranked, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
         execute(tx, insert, values).await?;
         for place in &places {
             store_place(tx, knowledge, &ranking.id, &quarter.to_string(), place).await?;

@@ -12,8 +12,8 @@ use program::member::PartnerNo;
 use program::money::Rate;
 use program::rating::{ItemCase, RatingError};
 use program::refund::{self, spread};
-use program::reversal::{self, ItemRefund};
 use program::revenue::RevenueIndex;
+use program::reversal::{self, ItemRefund};
 use sea_orm::DatabaseTransaction;
 
 use super::grants::{self, DealHistory, Grants};
@@ -60,7 +60,13 @@ impl<'a> Rating<'a> {
     ///
     /// # Errors
     /// The database failed; reasons of data are collected in `wrong`.
-    pub async fn prepare(tx: &DatabaseTransaction, knowledge: &'a Knowledge, work: &'a Workset, fx: &'a Fx, wrong: &mut Vec<String>) -> Result<Self, LoadError> {
+    pub async fn prepare(
+        tx: &DatabaseTransaction,
+        knowledge: &'a Knowledge,
+        work: &'a Workset,
+        fx: &'a Fx,
+        wrong: &mut Vec<String>,
+    ) -> Result<Self, LoadError> {
         let revenue = RevenueIndex::new(fx, condition_revenue(tx, knowledge, work).await?);
         let mut history = DealHistory::load(tx, knowledge, &grants::deals_of(work), work.period).await?;
         let grants = grants::allocate(knowledge, fx, &revenue, work, &mut history, wrong);
@@ -82,7 +88,9 @@ impl<'a> Rating<'a> {
             let mut of_job: Vec<&Text> = Vec::new();
             of_job.extend(job.credits.iter().flatten().flatten().map(|credit| self.knowledge.directory.id(credit.partner)));
             of_job.extend(job.again.iter().map(|item| self.knowledge.directory.id(item.credit.partner)));
-            of_job.extend(job.posted.iter().filter_map(|line| self.knowledge.directory.find(&line.from_partner)).map(|no| self.knowledge.directory.id(no)));
+            of_job.extend(
+                job.posted.iter().filter_map(|line| self.knowledge.directory.find(&line.from_partner)).map(|no| self.knowledge.directory.id(no)),
+            );
             of_job.sort_unstable();
             of_job.dedup();
             for earner in of_job {
@@ -93,17 +101,14 @@ impl<'a> Rating<'a> {
     }
 
     /// The refunds that this period books.
-    ///
-    /// # Errors
-    /// Refunds that the invoice can't bear, named.
+    #[must_use]
     pub fn booked_refunds(&self) -> Vec<BookedRefund> {
         let mut booked = Vec::new();
         for job in &self.work.jobs {
             let invoice = &self.work.sets[job.set].invoices[job.place].id;
             let due = self.due(invoice);
-            let mut ordinal = due.iter().filter_map(|known| known.ordinal).max().unwrap_or(0);
-            for known in due.iter().filter(|known| known.ordinal.is_none()) {
-                ordinal += 1;
+            let last = due.iter().filter_map(|known| known.ordinal).max().unwrap_or(0);
+            for (ordinal, known) in (last + 1..).zip(due.iter().filter(|known| known.ordinal.is_none())) {
                 booked.push(BookedRefund { refund: known.refund.id.as_str().into(), invoice: invoice.clone(), ordinal });
             }
         }
@@ -140,7 +145,8 @@ impl<'a> Rating<'a> {
         let mirror = |line: &Line, new_line: bool, out: &mut Vec<Line>| -> Result<(), String> {
             let key = line.item.as_deref().unwrap_or("");
             let Some(of_item) = refunds.get(key) else { return Ok(()) };
-            let reversals = reversal::lines(line, new_line, amount_of(key), of_item, rounding).map_err(|reason| format!("invoice {}: {reason}", invoice.id))?;
+            let reversals =
+                reversal::lines(line, new_line, amount_of(key), of_item, rounding).map_err(|reason| format!("invoice {}: {reason}", invoice.id))?;
             for mut reversal in reversals {
                 reversal.late_from = self.reversal_late_from(&reversal.source_id, line, job);
                 out.push(reversal);
@@ -352,8 +358,14 @@ pub async fn due_adjustments(tx: &DatabaseTransaction, knowledge: &Knowledge, pe
     for row in rows(tx, query, vec![(&*knowledge.program).into(), period.last_day().to_string().into(), knowledge.cutoff.into()]).await? {
         let id = row.text(0)?;
         let corrects = if knowledge.later.was_empty("adjustments", &id, "corrects") { None } else { row.text_or_null(5)? };
-        due.push(Adjustment { id, partner: row.text(1)?, amount_minor: row.int(2)?, currency: row.currency(3)?, adjusted_on: row.date(4)?, corrects });
+        due.push(Adjustment {
+            id,
+            partner: row.text(1)?,
+            amount_minor: row.int(2)?,
+            currency: row.currency(3)?,
+            adjusted_on: row.date(4)?,
+            corrects,
+        });
     }
     Ok(due)
 }
-

@@ -6,8 +6,8 @@ use sea_orm::DatabaseTransaction;
 
 use super::error::SettleError;
 use super::freeze::{self, Frozen, Stage};
-use super::rate::{Rating, adjustment_line, due_adjustments};
 use super::lines::{self, LineWriter};
+use super::rate::{Rating, adjustment_line, due_adjustments};
 use super::{finish, ranks, tiers, workset};
 use crate::connection::Books;
 use crate::load::{Knowledge, versions};
@@ -109,7 +109,8 @@ async fn rate(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period) -
     }
     writer.finish().await?;
     if wrong.is_empty() {
-        let mut others: Vec<Line> = due_adjustments(tx, knowledge, period).await?.iter().filter_map(|due| adjustment_line(knowledge, due, period)).collect();
+        let mut others: Vec<Line> =
+            due_adjustments(tx, knowledge, period).await?.iter().filter_map(|due| adjustment_line(knowledge, due, period)).collect();
         others.extend(ranks::lump_sums(tx, knowledge, period).await?);
         let mut writer = LineWriter::new(tx, &knowledge.program, period);
         writer.push(others).await?;

@@ -303,7 +303,9 @@ impl Gatherer<'_> {
 
 fn find_text<'a>(body: &'a serde_json::Value, name: &str) -> Option<&'a str> {
     match body {
-        serde_json::Value::Object(fields) => fields.get(name).and_then(serde_json::Value::as_str).or_else(|| fields.values().find_map(|value| find_text(value, name))),
+        serde_json::Value::Object(fields) => {
+            fields.get(name).and_then(serde_json::Value::as_str).or_else(|| fields.values().find_map(|value| find_text(value, name)))
+        }
         serde_json::Value::Array(values) => values.iter().find_map(|value| find_text(value, name)),
         serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) | serde_json::Value::String(_) => None,
     }

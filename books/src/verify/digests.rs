@@ -258,7 +258,8 @@ async fn postings(scan: &Scan<'_>, terms: &Terms, period: Period, heads: &[Head]
 
 /// What lines ask the ledger to post: each component from its expense to the payable, or to the co-op wallet (domain.md §7).
 fn accounts(program: &str, partner: &str, tally: &Tally) -> BTreeMap<String, i64> {
-    let mut accounts: BTreeMap<String, i64> = tally.components.iter().map(|(component, sum)| (format!("expense:{program}:{component}"), *sum)).collect();
+    let mut accounts: BTreeMap<String, i64> =
+        tally.components.iter().map(|(component, sum)| (format!("expense:{program}:{component}"), *sum)).collect();
     accounts.insert(format!("partner:{partner}:{program}:payable"), -tally.cash_minor);
     accounts.insert(format!("partner:{partner}:{program}:coop"), -tally.coop_minor);
     accounts.retain(|_, sum| *sum != 0);

@@ -38,7 +38,8 @@ pub(crate) fn product(base_minor: i64, rate_micro: i64, share_micro: i64, roundi
 
 /// `round(line × part / whole)`; `None`: too large.
 pub(crate) fn portion(line_minor: i64, part_minor: i64, whole_minor: i64, rounding: Rounding) -> Option<i64> {
-    i64::try_from(nearest(i128::from(line_minor).checked_mul(i128::from(part_minor))?, i128::from(whole_minor), rounding).min(i128::from(i64::MAX))).ok()
+    i64::try_from(nearest(i128::from(line_minor).checked_mul(i128::from(part_minor))?, i128::from(whole_minor), rounding).min(i128::from(i64::MAX)))
+        .ok()
 }
 
 /// Shares `total` among weights in whole units: each its rounded-down part, then one unit each to those with the largest remainders, the

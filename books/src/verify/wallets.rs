@@ -103,7 +103,8 @@ pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
     scan.offending(WalletAvailable, NO_WALLET, &WALLET, "co-op lines without a wallet").await?;
     let lot = and(&["invoice", "item", "role", "drawn_minor", "accrued_minor"]);
     scan.offending(WalletAvailable, &overdrawn(), &lot, "more than all or less than nothing is drawn of the lot").await?;
-    scan.offending(WalletAvailable, &other_balance(), &and(&["balance_minor", "lines_minor"]), "the balance is not what lines and draws come to").await?;
+    scan.offending(WalletAvailable, &other_balance(), &and(&["balance_minor", "lines_minor"]), "the balance is not what lines and draws come to")
+        .await?;
     let sums = and(&["balance_minor", "held_minor", "left_of_lots_minor", "not_borne_minor"]);
     scan.offending(WalletAvailable, &below_zero(), &sums, "available is neither what is left of the lots nor what reversals took below zero").await?;
     let expired = and(&["dated_on", "drawn_minor"]);

@@ -187,7 +187,9 @@ async fn wallet(tx: &DatabaseTransaction, partner: &str, row: &Row, now: Instant
 async fn history(tx: &DatabaseTransaction, key: &WalletKey) -> Result<Vec<Movement>, LoadError> {
     let mut moved = of_lines(tx, key).await?;
     moved.extend(of_lots(tx, key).await?);
-    moved.sort_by(|a, b| (a.dated_on, a.kind, &a.invoice, &a.item, &a.role, &a.reference).cmp(&(b.dated_on, b.kind, &b.invoice, &b.item, &b.role, &b.reference)));
+    moved.sort_by(|a, b| {
+        (a.dated_on, a.kind, &a.invoice, &a.item, &a.role, &a.reference).cmp(&(b.dated_on, b.kind, &b.invoice, &b.item, &b.role, &b.reference))
+    });
     let mut balance_minor: i64 = 0;
     for movement in &mut moved {
         if movement.kind.moves_balance() {
@@ -214,7 +216,16 @@ async fn of_lines(tx: &DatabaseTransaction, key: &WalletKey) -> Result<Vec<Movem
         };
         let reference = if kind == MovementKind::Accrual { period.to_string() } else { row.string(2)? };
         let dated_on = period.last_day();
-        moved.push(Movement { dated_on, kind, amount_minor, balance_minor: 0, reference, invoice: row.text(3)?, item: row.text(4)?, role: row.text(5)? });
+        moved.push(Movement {
+            dated_on,
+            kind,
+            amount_minor,
+            balance_minor: 0,
+            reference,
+            invoice: row.text(3)?,
+            item: row.text(4)?,
+            role: row.text(5)?,
+        });
     }
     Ok(moved)
 }

@@ -81,7 +81,8 @@ pub fn chain(case: &ItemCase<'_>, credit: &Credit, base: Rate, lines: &[Line]) -
         shown.max_total_rate = Some(max.to_string());
         shown.max_total = max.floor_of(case.item.amount_minor, credit.share).ok().map(|most| case.invoice.currency.format_minor(most));
     }
-    let mut climb = Climb { case, credit, hierarchy, lines, highest: base, got_minor: passed_up(case, hierarchy, credit, lines), broken: false, place: 0 };
+    let mut climb =
+        Climb { case, credit, hierarchy, lines, highest: base, got_minor: passed_up(case, hierarchy, credit, lines), broken: false, place: 0 };
     for (partner, link_rate) in ancestors {
         let mut layer = blank(case, partner, link_rate);
         if shown.reason.is_none() {
@@ -134,7 +135,9 @@ fn blank(case: &ItemCase<'_>, partner: PartnerNo, link_rate: Option<Rate>) -> La
 /// What the credited partner got of what `share` mode passes up.
 fn passed_up(case: &ItemCase<'_>, hierarchy: &Hierarchy, credit: &Credit, lines: &[Line]) -> i64 {
     let own = lines.iter().filter(|line| line.level == 0 && line.payee == *case.directory.id(credit.partner));
-    own.filter(|line| line.component.spec().shared && (line.component != Component::SPIFF || hierarchy.share_spiffs)).map(|line| line.amount_minor).sum()
+    own.filter(|line| line.component.spec().shared && (line.component != Component::SPIFF || hierarchy.share_spiffs))
+        .map(|line| line.amount_minor)
+        .sum()
 }
 
 /// The way up the chain.
@@ -177,12 +180,15 @@ impl Climb<'_> {
         layer.rate = rate.map(|rate| rate.to_string());
         let text = |minor| self.case.invoice.currency.format_minor(minor);
         layer.base = rate.map(|_| text(base_minor));
-        let line = self.lines.iter().find(|line| line.component == Component::OVERRIDE && line.payee == *self.case.directory.id(partner) && Some(line.level) == layer.level);
+        let line = self
+            .lines
+            .iter()
+            .find(|line| line.component == Component::OVERRIDE && line.payee == *self.case.directory.id(partner) && Some(line.level) == layer.level);
         layer.amount = line.map(|line| text(line.amount_minor));
         layer.reason = match line {
-            Some(line) => line.uncut_minor.map(|uncut| {
-                Reason::new("cut", format!("cut from {} to {} by max_total_rate", text(uncut), text(line.amount_minor)))
-            }),
+            Some(line) => {
+                line.uncut_minor.map(|uncut| Reason::new("cut", format!("cut from {} to {} by max_total_rate", text(uncut), text(line.amount_minor))))
+            }
             None => Some(self.refusal(active, rate, base_minor, share)),
         };
         self.broken |= line.is_none() && self.hierarchy.mode == HierarchyMode::Share;

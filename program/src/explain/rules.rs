@@ -116,14 +116,7 @@ fn window(rule: &Rule, watches: WindowOn, deal: Option<&Deal>, facts: &CreditFac
 }
 
 /// For rules that pay once a deal: whether this is the deal's first paid invoice, and for flat amounts the first item.
-fn first_invoice(
-    reward: Reward,
-    pays: Pays,
-    facts: &CreditFacts<'_>,
-    first: Option<&FirstInvoice>,
-    uses: &DealUses,
-    rule_id: &Text,
-) -> Vec<Reason> {
+fn first_invoice(reward: Reward, pays: Pays, facts: &CreditFacts<'_>, first: Option<&FirstInvoice>, uses: &DealUses, rule_id: &Text) -> Vec<Reason> {
     let flat = matches!(reward, Reward::Amount(_));
     if !flat && pays == Pays::EachInvoice {
         return Vec::new();
@@ -152,10 +145,16 @@ fn first_invoice(
 /// For rules that pay on each invoice: what the contract value leaves.
 fn cap(reward: Reward, pays: Pays, facts: &CreditFacts<'_>, uses: &DealUses, rule_id: &Text) -> (Option<Reason>, Option<String>) {
     let (Reward::Rate(_), Pays::EachInvoice, Some(deal)) = (reward, pays, facts.case.deal) else { return (None, None) };
-    let used = uses.of(rule_id, &deal.id).map_or(0, |used| used.used_minor);
-    let left = deal.contract_value_minor.saturating_sub(used).max(0);
+    let spent = uses.of(rule_id, &deal.id).map_or(0, |used| used.used_minor);
+    let left = deal.contract_value_minor.saturating_sub(spent).max(0);
     let text = |minor| deal.currency.format_minor(minor);
-    let told = format!("the contract value of deal {} is {} {}, of which {} was used before", deal.id, text(deal.contract_value_minor), deal.currency, text(used));
+    let told = format!(
+        "the contract value of deal {} is {} {}, of which {} was used before",
+        deal.id,
+        text(deal.contract_value_minor),
+        deal.currency,
+        text(spent)
+    );
     if left == 0 {
         return (Some(Reason::new("cap_used_up", format!("{told}: nothing is left"))), None);
     }

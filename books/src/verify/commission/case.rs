@@ -161,11 +161,9 @@ impl Facts for Sight<'_> {
                     MetricKind::Bool => value.parse().ok().map(Value::Bool),
                 }))
             }
-            Fact::MonthlyReferredRevenue
-            | Fact::QuarterlyReferredRevenue
-            | Fact::TrailingTwelveMonths
-            | Fact::ActiveDeals
-            | Fact::CertifiedReps => Err(not_told()),
+            Fact::MonthlyReferredRevenue | Fact::QuarterlyReferredRevenue | Fact::TrailingTwelveMonths | Fact::ActiveDeals | Fact::CertifiedReps => {
+                Err(not_told())
+            }
         }
     }
 }

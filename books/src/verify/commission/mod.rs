@@ -67,7 +67,9 @@ impl Known {
         let mut metrics = BTreeSet::new();
         for version in terms.versions() {
             let conditions = version.says.rules.iter().filter_map(|rule| rule.when.as_ref());
-            for fact in conditions.chain(version.says.rates.iter().filter_map(|entry| entry.when.as_ref())).flat_map(|when| when.facts()) {
+            for fact in
+                conditions.chain(version.says.rates.iter().filter_map(|entry| entry.when.as_ref())).flat_map(program::condition::Condition::facts)
+            {
                 if let Fact::Metric(name) = fact {
                     metrics.insert(name.clone());
                 }
@@ -217,7 +219,8 @@ impl<'a> Booked<'a> {
                     continue;
                 }
                 let ranks = ranks.get(&(quarter.clone(), credit.partner.clone())).map_or(&[][..], Vec::as_slice);
-                let Asked { lines: of_credit, chain_not_told } = asked::of_credit(&case, credit, &Given { uses: &self.page.uses, ranks, posted: self.lines });
+                let Asked { lines: of_credit, chain_not_told } =
+                    asked::of_credit(&case, credit, &Given { uses: &self.page.uses, ranks, posted: self.lines });
                 lines.extend(of_credit);
                 if chain_not_told {
                     not_told.push((item.id.clone(), credit.partner.clone(), credit.role.clone()));

@@ -80,7 +80,8 @@ pub(crate) async fn fixed(scan: &Scan<'_>, ids: &[String]) -> Result<HashMap<Str
     );
     let mut fixed: HashMap<String, Vec<Fixed>> = HashMap::new();
     for row in rows(scan.tx, &query, vec![json_list(ids)]).await? {
-        let credit = Credit { program: row.string(2)?, partner: row.string(3)?, role: row.string(4)?, share_micro: micro(&row, 5)?, id: row.string(6)? };
+        let credit =
+            Credit { program: row.string(2)?, partner: row.string(3)?, role: row.string(4)?, share_micro: micro(&row, 5)?, id: row.string(6)? };
         let of = Fixed { item: row.string(1)?, credit, by: (row.string(7)?, row.string(8)?), cutoff: row.int(9)? };
         fixed.entry(row.string(0)?).or_default().push(of);
     }
@@ -139,8 +140,8 @@ async fn uses(scan: &Scan<'_>, terms: &Terms, deals: &[String]) -> Result<Uses, 
         let turn = (row.string(2)?, row.int(3)?, row.string(4)?, row.string(5)?);
         uses.of.entry((row.string(0)?, row.string(1)?)).or_default().push((turn, row.int(6)?));
     }
-    let by_first =
-        spiffs().any(|rule| matches!(rule.kind, RuleKind::Spiff { pays: Pays::FirstInvoice, .. } | RuleKind::Spiff { reward: Reward::Amount(_), .. }));
+    let by_first = spiffs()
+        .any(|rule| matches!(rule.kind, RuleKind::Spiff { pays: Pays::FirstInvoice, .. } | RuleKind::Spiff { reward: Reward::Amount(_), .. }));
     if by_first {
         uses.paid = paid_under(scan, deals).await?;
     }

@@ -122,8 +122,11 @@ pub(crate) async fn load(tx: &DatabaseTransaction, ids: &[String]) -> Result<BTr
     );
     let mut invoices = BTreeMap::new();
     for row in rows(tx, &query, vec![json_list(ids)]).await? {
-        let text = |column: usize| -> Result<Filled<String>, LoadError> { Ok(Filled { value: row.string_or_null(column)?, since: since(&row, column + 6)? }) };
-        let number = |column: usize| -> Result<Filled<i64>, LoadError> { Ok(Filled { value: row.int_or_null(column)?, since: since(&row, column + 6)? }) };
+        let text = |column: usize| -> Result<Filled<String>, LoadError> {
+            Ok(Filled { value: row.string_or_null(column)?, since: since(&row, column + 6)? })
+        };
+        let number =
+            |column: usize| -> Result<Filled<i64>, LoadError> { Ok(Filled { value: row.int_or_null(column)?, since: since(&row, column + 6)? }) };
         let invoice = Invoice {
             id: row.string(0)?,
             customer: row.string(1)?,

@@ -54,7 +54,10 @@ impl Voided {
             let body: serde_json::Value = serde_json::from_str(&text).map_err(|_| LoadError::Corrupt { value: text, what: "a voided credit" })?;
             let field = |name: &str| body.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
             let day = |name: &str| Filled { value: field(name).and_then(|text| parse_date(&text).ok()), since: 0 };
-            let (Some(partner), Some(role), Some(share)) = (field("partner"), field("role"), field("share").and_then(|share| micro_of(&share))) else { continue };
+            let (Some(partner), Some(role), Some(share)) = (field("partner"), field("role"), field("share").and_then(|share| micro_of(&share)))
+            else {
+                continue;
+            };
             let Some(place) = place_of(field("invoice"), field("item"), field("deal"), field("customer")) else { continue };
             let home = members.get(&partner).map(|member| member.home.clone()).unwrap_or_default();
             let credit = Credit { program: field("program").unwrap_or(home), partner, role, share_micro: share, id: row.string(2)? };
@@ -158,8 +161,7 @@ impl Places {
 }
 
 fn recorded(row: &Row) -> Result<Recorded, LoadError> {
-    let credit =
-        Credit { program: row.string(7)?, partner: row.string(4)?, role: row.string(5)?, share_micro: micro(row, 6)?, id: row.string(8)? };
+    let credit = Credit { program: row.string(7)?, partner: row.string(4)?, role: row.string(5)?, share_micro: micro(row, 6)?, id: row.string(8)? };
     Ok(Recorded {
         credit,
         from: Filled { value: row.date_or_null(9)?, since: since(row, 10)? },

@@ -55,7 +55,7 @@ impl Terms {
     /// The version in force on a day as known at a cut-off; days before the first have the first.
     pub(crate) fn on(&self, day: Date, cutoff: i64) -> &Version {
         let known = || self.versions.iter().filter(|version| version.seq <= cutoff);
-        known().filter(|version| version.effective_from <= day).last().or_else(|| known().next()).unwrap_or(&self.versions[0])
+        known().rfind(|version| version.effective_from <= day).or_else(|| known().next()).unwrap_or(&self.versions[0])
     }
 
     /// A version by its number.
