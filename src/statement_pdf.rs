@@ -152,12 +152,13 @@ async fn wallet_balances(tx: &DatabaseTransaction, settlement: &Settlement) -> R
     let query = "SELECT CAST(COALESCE(SUM(CASE WHEN t.dated_on < ? THEN p.amount_minor ELSE 0 END), 0) AS BIGINT), \
                  CAST(COALESCE(SUM(p.amount_minor), 0) AS BIGINT), COUNT(*) \
                  FROM postings p JOIN transactions t ON t.id = p.transaction_id \
-                 WHERE p.account IN (?, ?) AND p.currency = ? AND t.dated_on <= ?";
+                 WHERE p.account IN (?, ?) AND t.program = ? AND p.currency = ? AND t.dated_on <= ?";
     let account = |fund: &str| format!("partner:{partner}:{program}:{fund}");
     let values = vec![
         period.first_day().to_string().into(),
         account("coop").into(),
         account("coop-held").into(),
+        (&**program).into(),
         currency.code().into(),
         period.last_day().to_string().into(),
     ];

@@ -1,11 +1,12 @@
 //! Reads settlements as they were made final.
 
+use entities::settlement::{self, Settlements};
 use program::calendar::Period;
 use program::line::Text;
-use program::settlement::{Settlement, Totals};
-use sea_orm::{DatabaseTransaction, Value};
+use program::settlement::Settlement;
+use sea_orm::{DatabaseTransaction, EntityTrait};
 
-use crate::load::row::{LoadError, rows};
+use crate::load::row::LoadError;
 use crate::settlement::lines;
 
 /// A settlement with its status and digest.
@@ -46,35 +47,6 @@ impl StoredSettlement {
     }
 }
 
-const HEAD_COLUMNS: &str = "program, partner, period, currency, status, digest, referred_revenue_minor, opening_balance_minor, cash_lines_minor, net_minor, \
-     cash_payout_minor, carried_forward_minor, coop_credit_minor";
-
-async fn heads(tx: &DatabaseTransaction, condition: &str, values: Vec<Value>) -> Result<Vec<StoredSettlement>, LoadError> {
-    let query = format!("SELECT {HEAD_COLUMNS} FROM settlements WHERE {condition} ORDER BY program, period, partner, currency");
-    let mut found = Vec::new();
-    for row in rows(tx, &query, values).await? {
-        let totals = Totals {
-            referred_revenue_minor: row.int(6)?,
-            opening_balance_minor: row.int(7)?,
-            cash_lines_minor: row.int(8)?,
-            net_minor: row.int(9)?,
-            cash_payout_minor: row.int(10)?,
-            carried_forward_minor: row.int(11)?,
-            coop_credit_minor: row.int(12)?,
-        };
-        let settlement = Settlement {
-            program: row.text(0)?,
-            partner: row.text(1)?,
-            period: row.period(2)?,
-            currency: row.currency(3)?,
-            lines: Vec::new(),
-            totals,
-        };
-        found.push(StoredSettlement { settlement, status: row.string(4)?, digest: Some(row.string(5)?) });
-    }
-    Ok(found)
-}
-
 /// Settlements without their lines, by programme, period, partner, currency.
 ///
 /// # Errors
@@ -85,21 +57,15 @@ pub async fn list(
     period: Option<Period>,
     partner: Option<&str>,
 ) -> Result<Vec<StoredSettlement>, LoadError> {
-    let mut conditions = vec!["1 = 1"];
-    let mut values: Vec<Value> = Vec::new();
-    if let Some(program) = program {
-        conditions.push("program = ?");
-        values.push(program.into());
+    let query = settlement::Entity::find().of_program(program).of_period(period).of_partner(partner).in_order();
+    let mut found = Vec::new();
+    for row in query.all(tx).await? {
+        let (status, digest) = (row.status.clone(), row.digest.clone());
+        let key = format!("{}/{}/{}", row.program, row.partner, row.period);
+        let settlement = Settlement::try_from(row).map_err(|_| LoadError::Corrupt { value: key, what: "a settlement" })?;
+        found.push(StoredSettlement { settlement, status, digest: Some(digest) });
     }
-    if let Some(period) = period {
-        conditions.push("period = ?");
-        values.push(period.to_string().into());
-    }
-    if let Some(partner) = partner {
-        conditions.push("partner = ?");
-        values.push(partner.into());
-    }
-    heads(tx, &conditions.join(" AND "), values).await
+    Ok(found)
 }
 
 /// Reads the lines of settlements of one programme and period, given in order of partner and currency.
@@ -137,7 +103,7 @@ pub async fn with_lines(
 /// # Errors
 /// The database failed or holds what can't be read.
 pub async fn of_period(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<Vec<StoredSettlement>, LoadError> {
-    let found = heads(tx, "program = ? AND period = ?", vec![program.into(), period.to_string().into()]).await?;
+    let found = list(tx, Some(program), Some(period), None).await?;
     with_lines(tx, program, period, found).await
 }
 
@@ -146,8 +112,7 @@ pub async fn of_period(tx: &DatabaseTransaction, program: &str, period: Period) 
 /// # Errors
 /// The database failed or holds what can't be read.
 pub async fn of_partner(tx: &DatabaseTransaction, program: &str, partner: &str, period: Period) -> Result<Vec<StoredSettlement>, LoadError> {
-    let values = vec![program.into(), partner.into(), period.to_string().into()];
-    let found = heads(tx, "program = ? AND partner = ? AND period = ?", values).await?;
+    let found = list(tx, Some(program), Some(period), Some(partner)).await?;
     with_lines(tx, program, period, found).await
 }
 

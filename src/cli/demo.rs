@@ -74,5 +74,5 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(COLUMNS)
+    terminal_size::terminal_size_of(stdout()).map_or(COLUMNS, |(width, _)| width.0.into())
 }

@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn amounts_are_grouped_and_shares_rounded() {
         assert_eq!(["0.00", "999.10", "-1000.00", "1234567"].map(grouped), ["0.00", "999.10", "-1,000.00", "1,234,567"]);
-        assert_eq!([percent(1, 3), percent(2, 3), percent(-1, 200), percent(1, 0)], ["33.3%", "66.7%", "0.0%", ""]);
+        assert_eq!([percent(1, 3), percent(2, 3), percent(-1, 200), percent(1, 0)], ["33.3%", "66.7%", "-0.5%", ""]);
     }
 
     #[test]

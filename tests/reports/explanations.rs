@@ -131,7 +131,6 @@ fn explained_lines_are_those_of_the_settlements(app: &App) {
 /// Amounts, lines that are gone, lines too many, credits: each is told with both sides, and the command fails.
 fn what_does_not_come_out_again_is_told(app: &App) {
     settled(app);
-    let access = app.access();
     let breaks = [
         (
             "UPDATE commission_lines SET amount_minor = amount_minor + 1 WHERE source_id = 'INV-1' AND component = 'base'",
@@ -164,7 +163,6 @@ fn what_does_not_come_out_again_is_told(app: &App) {
         let differences = told["programs"][0]["differences"].as_array().unwrap();
         assert!(differences.iter().any(|difference| difference["what"].as_str().unwrap().contains(expected)), "{differences:#?}");
     }
-    drop(access);
     assert_eq!(explained(app, "INV-1").0["agrees"], true);
 }
 

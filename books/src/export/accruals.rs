@@ -144,15 +144,13 @@ impl Accruals {
         let constant = versions.constant();
         let open = freeze::first_open(tx, program, constant.settlement.first_period).await?;
         let hold_days = versions.iter().map(|version| version.programme.settlement.hold_days).max().unwrap_or(0);
-        // What is held longest is eligible in this period.
-        let through = Period::of(days_after(self.as_of, hold_days));
+        // What is held longest is eligible in the one, what was recorded late is booked by the other.
+        let through = Period::of(days_after(self.as_of, hold_days)).max(open);
         let before = Instant::start_of(days_after(self.as_of, 1), constant.timezone);
         let expired = self.expired(tx, program).await?;
         let inner = tx.begin().await?;
-        if through >= open {
-            let periods = open_periods(&inner, program, Target::Through(through), None).await?;
-            settle_within(&inner, program, &periods, now).await?;
-        }
+        let periods = open_periods(&inner, program, Target::Through(through), None).await?;
+        settle_within(&inner, program, &periods, now).await?;
         self.lines(&inner, program, open.min(self.first_running()), before).await?;
         for (owner, minor) in self.expired(&inner, program).await? {
             let before = expired.get(&owner).copied().unwrap_or(0);

@@ -58,8 +58,8 @@ pub(super) async fn take_back(tx: &DatabaseTransaction, program: &str, from: Per
 async fn refill_wallets(tx: &DatabaseTransaction, program: &str) -> Result<(), LoadError> {
     let account = "'partner:' || wallets.partner || ':' || wallets.program || ':coop'";
     let update = format!(
-        "UPDATE wallets SET balance_minor = (SELECT CAST(-COALESCE(SUM(p.amount_minor), 0) AS BIGINT) FROM postings p \
-         WHERE p.account IN ({account}, {account} || '-held') AND p.currency = wallets.currency) WHERE program = ?"
+        "UPDATE wallets SET balance_minor = (SELECT CAST(-COALESCE(SUM(p.amount_minor), 0) AS BIGINT) FROM postings p JOIN transactions t ON t.id = p.transaction_id \
+         WHERE p.account IN ({account}, {account} || '-held') AND t.program = wallets.program AND p.currency = wallets.currency) WHERE program = ?"
     );
     execute(tx, &update, vec![program.into()]).await?;
     Ok(())
