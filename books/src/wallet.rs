@@ -164,7 +164,10 @@ async fn move_lots(tx: &DatabaseTransaction, key: &WalletKey, lines: &[&Line], p
             draw(tx, key, lot, Draw { kind: "debt", amount_minor: fills, dated_on: period.last_day(), reference: format!("{period}") }).await?;
         }
     }
-    for line in lines.iter().filter(|line| line.source == Source::Refund) {
+    // What takes comes before what gives back: a chargeback and its win may fall in one settlement, where their ids say nothing of their order.
+    let (takes, gives): (Vec<&Line>, Vec<&Line>) =
+        lines.iter().copied().filter(|line| line.source == Source::Refund).partition(|line| line.amount_minor < 0);
+    for line in takes.into_iter().chain(gives) {
         let own = name(line);
         let reference = line.source_id.to_string();
         let of_own = |lot: &Lot| (lot.invoice.clone(), lot.item.clone(), lot.role.clone()) == own;

@@ -125,9 +125,7 @@ fn looking_changes_nothing(app: &App) {
         "export journal --format csv",
         "export journal --format beancount",
         "export journal --format hledger",
-        "export payouts --format csv",
         "export accruals --as-of 2025-04-01",
-        "export earnings --year 2025",
         &format!("import partners {new} --dry-run"),
     ] {
         app.ok(line);

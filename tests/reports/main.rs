@@ -30,3 +30,5 @@ mod unbooked;
 mod wallets;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod worlds;

@@ -67,7 +67,11 @@ pub(super) async fn view(tx: &DatabaseTransaction, booking: &Booking, invoice: &
     let credits = known.credits();
     let beside = beside(tx, &known, &credits).await?;
     let posted = evidence::posted(tx, &booking.program, invoice).await?;
-    let statuses = evidence::statuses(tx, &booking.program, &posted).await?;
+    // Within a preview all settlements look final.
+    let statuses = match booking.state {
+        State::WouldBeBooked => HashMap::new(),
+        State::Booked | State::History | State::Open => evidence::statuses(tx, &booking.program, &posted).await?,
+    };
     let taken = refunds::load(tx, &booking.program, known.invoice()).await?;
     let later = later(tx, booking, invoice, &posted).await?;
     let mut view = head(&known, booking.state);
