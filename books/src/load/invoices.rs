@@ -379,7 +379,8 @@ impl Loader<'_> {
         let mut values = self.scope.values.clone();
         values.push((&*self.knowledge.program).into());
         for row in rows(self.tx, &query, values).await? {
-            let partner = self.partner(Some(row.string(2)?))?.unwrap_or_default();
+            // Another programme may have fixed a credit of a partner that was not known at this cut-off.
+            let Some(partner) = self.knowledge.directory.find(&row.string(2)?) else { continue };
             let program = self.knowledge.program.clone();
             let credit = Credit { id: row.text_or_empty(5)?, program, partner, role: row.text(3)?, share: row.rate(4)? };
             set.fixed.entry(row.text(0)?).or_default().entry(row.text(1)?).or_default().push(credit);
