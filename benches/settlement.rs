@@ -10,7 +10,7 @@
 //! All of it is durable: WAL and `synchronous = FULL`. `--linearity` measures a hundredth and a tenth of the size before.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -26,6 +26,10 @@ mod generated;
 mod seeded;
 
 use generated::{FILES, Size};
+
+/// The plain statements get the allocator that the product has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -44,7 +48,7 @@ fn main() -> Result<()> {
         }
     }
     for size in sizes {
-        runtime.block_on(measure(size))?;
+        runtime.block_on(measure(&asked, size))?;
     }
     Ok(())
 }
@@ -52,40 +56,45 @@ fn main() -> Result<()> {
 struct Asked {
     size: Size,
     linearity: bool,
+    /// Where the databases are made and left; a temporary directory without it.
+    directory: Option<PathBuf>,
 }
 
 impl Asked {
     fn from_arguments() -> Result<Self> {
-        let mut asked = Self { size: Size { partners: 200, invoices: 20_000 }, linearity: false };
+        let mut asked = Self { size: Size { partners: 200, invoices: 20_000 }, linearity: false, directory: None };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut number = || words.next().ok_or(format!("{word} needs a number"))?.parse::<u64>().map_err(|error| format!("{word}: {error}"));
             match word.as_str() {
                 "--partners" => asked.size.partners = number()?,
                 "--invoices" => asked.size.invoices = number()?,
+                "--directory" => asked.directory = Some(words.next().ok_or("--directory needs a path")?.into()),
                 "--linearity" => asked.linearity = true,
                 // Cargo says this to every benchmark.
                 "--bench" => {}
-                _ => return Err(format!("unknown option {word}; known: --partners N --invoices N --linearity").into()),
+                _ => return Err(format!("unknown option {word}; known: --partners N --invoices N --linearity --directory DIR").into()),
             }
         }
         Ok(asked)
     }
 }
 
-async fn measure(size: Size) -> Result<()> {
-    let directory = tempfile::tempdir()?;
-    generated::write(size, directory.path())?;
+async fn measure(asked: &Asked, size: Size) -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    let directory = asked.directory.as_deref().unwrap_or(temporary.path()).join(format!("{}", size.invoices));
+    std::fs::create_dir_all(&directory)?;
+    generated::write(size, &directory)?;
     println!("\n{} partners, {} invoices over 12 months", size.partners, size.invoices);
-    let product = Product { directory: directory.path() };
+    let product = Product { directory: &directory };
     product.run("program apply program.toml --from 2000-01-01")?;
     let mut import_of_invoices = Ran::default();
     for (kind, file) in FILES {
         import_of_invoices = product.run(&format!("import {kind} {file}"))?;
     }
     let settled = product.run("settle --program year --through 2025-12")?;
-    let mut books = open(&directory.path().join("books.db")).await?;
-    let plain_import = plain_import(directory.path()).await?;
+    let mut books = open(&directory.join("books.db")).await?;
+    let plain_import = plain_import(&directory).await?;
     let base_lines_alone = base_lines_alone(&mut books).await?;
     let copy = copy_of_what_was_made(&mut books).await?;
     let lines = count(&mut books, "commission_lines").await?;

@@ -6,7 +6,7 @@ pub mod history;
 
 use std::collections::BTreeMap;
 
-use program::calendar::{Date, Instant, Period, months_after};
+use program::calendar::{Date, Instant, Period, months_after, months_before};
 use program::line::{Line, Source, Text};
 use program::money::Currency;
 use program::version::Versions;
@@ -217,16 +217,13 @@ async fn debt(tx: &DatabaseTransaction, key: &WalletKey, lots: &[Lot], lines: &[
 /// # Errors
 /// The database failed.
 pub async fn expire(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, now: Instant) -> Result<(), SettleError> {
-    let lots_end = knowledge.versions.iter().any(|version| version.programme.coop.expires_after_months.is_some());
-    if !lots_end {
-        return Ok(());
-    }
-    let wallets = rows(
-        tx,
-        "SELECT partner, currency FROM wallets WHERE program = ? AND fund = 'coop' AND balance_minor - held_minor > 0 ORDER BY partner, currency",
-        vec![(&*knowledge.program).into()],
-    )
-    .await?;
+    let Some(shortest) = knowledge.versions.iter().filter_map(|version| version.programme.coop.expires_after_months).min() else { return Ok(()) };
+    // A lot begun after this day ends after the period in every version; a month's last days may all end on a shorter month's last.
+    let begun_by = Period::of(months_before(period.last_day(), shortest)).last_day();
+    let query = "SELECT partner, currency FROM wallets w WHERE program = ? AND fund = 'coop' AND balance_minor - held_minor > 0 AND EXISTS \
+                 (SELECT 1 FROM commission_lines l WHERE l.payee = w.partner AND l.program = w.program AND l.currency = w.currency AND l.earned_on <= ? \
+                  AND l.fund IS NOT NULL) ORDER BY partner, currency";
+    let wallets = rows(tx, query, vec![(&*knowledge.program).into(), begun_by.to_string().into()]).await?;
     let mut transactions = Vec::new();
     for row in wallets {
         let key = WalletKey { program: knowledge.program.clone(), partner: row.text(0)?, currency: row.currency(1)? };

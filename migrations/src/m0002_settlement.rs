@@ -31,9 +31,8 @@ CREATE TABLE periods (
 ) {table};;
 CREATE TABLE bookings (
     program {text} NOT NULL REFERENCES programs (id), invoice {text} NOT NULL REFERENCES invoices (id), period {text} NOT NULL,
-    PRIMARY KEY (program, invoice)
+    PRIMARY KEY (invoice, program)
 ) {table};;
-CREATE INDEX bookings_of_invoice ON bookings (invoice);;
 CREATE TABLE booked_credits (
     invoice {text} NOT NULL, item {text} NOT NULL, program {text} NOT NULL, partner {text} NOT NULL, role {text} NOT NULL, share {text} NOT NULL,
     credit {text} NOT NULL, booked_by {text} NOT NULL, period {text} NOT NULL, PRIMARY KEY (invoice, item, program, partner, role)
@@ -45,14 +44,13 @@ CREATE TABLE booked_refunds (
 CREATE INDEX booked_refunds_of_invoice ON booked_refunds (program, invoice);;
 CREATE TABLE commission_lines (
     program {text} NOT NULL, period {text} NOT NULL, payee {text} NOT NULL, currency {text} NOT NULL,
-    source {text} NOT NULL CHECK (source IN ('invoice', 'refund', 'ranking', 'adjustment')), source_id {text} NOT NULL, invoice {text} NOT NULL,
+    source {text} NOT NULL CHECK (source = 'invoice' OR source = 'refund' OR source = 'ranking' OR source = 'adjustment'), source_id {text} NOT NULL, invoice {text} NOT NULL,
     item {text} NOT NULL, from_partner {text} NOT NULL, role {text} NOT NULL, component {text} NOT NULL, rule {text} NOT NULL, level {int} NOT NULL,
     part {int} NOT NULL, earned_on {text} NOT NULL, tier {text}, base_minor {int} NOT NULL, rate {text}, rate_source {text}, share {text} NOT NULL,
     uncut_minor {int}, amount_minor {int} NOT NULL, referred_minor {int} NOT NULL, fund {text}, late_from {text}, corrects {text}, version {int} NOT NULL,
-    PRIMARY KEY (program, from_partner, source, source_id, item, role, component, rule, payee, level, part)
+    PRIMARY KEY (source_id, program, source, item, from_partner, role, component, rule, payee, level, part)
 ) {table};;
 CREATE INDEX lines_of_settlement ON commission_lines (program, period, payee, currency);;
-CREATE INDEX lines_of_invoice ON commission_lines (invoice, program) WHERE invoice <> '';;
 CREATE INDEX coop_lines ON commission_lines (payee, program, currency, earned_on) WHERE fund IS NOT NULL;;
 CREATE TABLE spiff_uses (
     program {text} NOT NULL, rule {text} NOT NULL, deal {text} NOT NULL, invoice {text} NOT NULL, item {text} NOT NULL, base_minor {int} NOT NULL,

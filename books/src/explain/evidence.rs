@@ -55,9 +55,13 @@ pub(super) struct Posted {
 
 /// All lines that came of an invoice in a programme, its reversals too, in the order of a settlement.
 pub(super) async fn posted(tx: &DatabaseTransaction, program: &str, invoice: &str) -> Result<Vec<Posted>, LoadError> {
-    let query = format!("SELECT {}, period FROM commission_lines WHERE invoice = ? AND program = ?", line_columns(tx));
+    let query = format!(
+        "SELECT {}, period FROM commission_lines WHERE source_id IN (SELECT ? UNION SELECT id FROM refunds WHERE invoice = ?) \
+         AND program = ? AND invoice = ?",
+        line_columns(tx)
+    );
     let mut posted = Vec::new();
-    for row in rows(tx, &query, vec![invoice.into(), program.into()]).await? {
+    for row in rows(tx, &query, vec![invoice.into(), invoice.into(), program.into(), invoice.into()]).await? {
         posted.push(Posted { line: line_of(&row)?, period: row.period(1)? });
     }
     posted.sort_by(|a, b| a.period.cmp(&b.period).then_with(|| a.line.order(&b.line)).then_with(|| a.line.payee.cmp(&b.line.payee)));

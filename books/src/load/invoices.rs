@@ -2,16 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use program::calendar::Date;
+use program::calendar::{Date, Instant};
 use program::credit::{Credit, Place, RecordedCredit, resolve};
 use program::invoice::{Deal, Item, PaidInvoice};
 use program::line::Text;
 use program::member::PartnerNo;
 use program::programme::Window;
-use sea_orm::{DatabaseTransaction, DbBackend, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
 
 use super::Knowledge;
-use super::row::{LoadError, Row, rows};
+use super::row::{Fields, LoadError, Row, each_row, packed, rows};
 
 /// Which invoices: a condition over `invoices i`, with its values.
 #[derive(Debug, Clone)]
@@ -187,19 +187,31 @@ const OF_DEALS: &str = "(SELECT i.deal FROM invoices i WHERE {scope} AND i.deal 
      UNION SELECT t.deal FROM invoice_items t JOIN invoices i ON i.id = t.invoice WHERE {scope} AND t.deal IS NOT NULL)";
 
 impl Loader<'_> {
-    /// Runs a query with `{scope}` standing for the scope's condition, `times` times, and the cut-off last.
-    async fn query(&self, text: &str, times: usize) -> Result<Vec<Row>, LoadError> {
-        let text = text.replace("{scope}", &self.scope.condition);
+    /// A query with `{scope}` standing for the scope's condition, and its values: the scope's as often, then the cut-off.
+    fn scoped(&self, text: &str) -> (String, Vec<Value>) {
         let mut values: Vec<Value> = Vec::new();
-        for _ in 0..times {
+        for _ in text.matches("{scope}") {
             values.extend(self.scope.values.iter().cloned());
         }
         values.push(self.knowledge.cutoff.into());
+        (text.replace("{scope}", &self.scope.condition), values)
+    }
+
+    async fn query(&self, text: &str) -> Result<Vec<Row>, LoadError> {
+        let (text, values) = self.scoped(text);
         rows(self.tx, &text, values).await
     }
 
-    fn partner(&self, id: Option<String>) -> Result<Option<PartnerNo>, LoadError> {
-        id.map(|id| self.knowledge.directory.find(&id).ok_or(LoadError::Corrupt { value: id, what: "a recorded partner" })).transpose()
+    /// Some columns of many rows, taken as they come.
+    async fn each(&self, columns: &[&str], from: &str, mut each: impl FnMut(Fields<'_>) -> Result<(), LoadError> + Send) -> Result<(), LoadError> {
+        let columns = packed(self.tx.get_database_backend(), columns);
+        let (text, values) = self.scoped(&format!("SELECT {columns} {from}"));
+        each_row(self.tx, &text, values, |row| each(Fields::of(&row.string(0)?))).await
+    }
+
+    fn partner(&self, id: Option<&str>) -> Result<Option<PartnerNo>, LoadError> {
+        let corrupt = |id: &str| LoadError::Corrupt { value: id.to_owned(), what: "a recorded partner" };
+        id.map(|id| self.knowledge.directory.find(id).ok_or_else(|| corrupt(id))).transpose()
     }
 
     /// Whether a column was still empty at the cut-off, given the row's last fill.
@@ -208,63 +220,88 @@ impl Loader<'_> {
     }
 
     async fn deals(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
-        let query = format!(
-            "SELECT d.id, d.customer, d.partner, d.contract_value_minor, d.currency, d.signed_on, d.new_logo, d.registered, d.motion, d.filled \
-             FROM deals d WHERE d.id IN {OF_DEALS} AND d.seq <= ? ORDER BY d.id"
-        );
-        for row in self.query(&query, 2).await? {
-            let id = row.text(0)?;
-            let filled = row.int(9)?;
-            let motion = if self.empty(filled, "deals", &id, "motion") { None } else { row.text_or_null(8)? };
-            let partner = if self.empty(filled, "deals", &id, "partner") { None } else { self.partner(row.string_or_null(2)?)? };
-            set.deal_partners.push(partner);
+        let columns = [
+            "d.id",
+            "d.filled",
+            "d.motion",
+            "d.partner",
+            "d.customer",
+            "d.contract_value_minor",
+            "d.currency",
+            "d.signed_on",
+            "d.new_logo",
+            "d.registered",
+        ];
+        let from = format!("FROM deals d WHERE d.id IN {OF_DEALS} AND d.seq <= ? ORDER BY d.id");
+        self.each(&columns, &from, |mut deal| {
+            let id: Text = deal.text()?.into();
+            let filled = deal.parse("a recording")?;
+            let motion = deal.optional()?.filter(|_| !self.empty(filled, "deals", &id, "motion"));
+            let partner = deal.optional_str()?.filter(|_| !self.empty(filled, "deals", &id, "partner"));
+            set.deal_partners.push(self.partner(partner)?);
             set.deals.push(Deal {
                 id,
-                customer: row.text(1)?,
-                contract_value_minor: row.int(3)?,
-                currency: row.currency(4)?,
-                signed_on: row.date(5)?,
-                new_logo: row.int(6)? != 0,
-                registered: row.int(7)? != 0,
+                customer: deal.text()?.into(),
+                contract_value_minor: deal.parse("an amount")?,
+                currency: deal.parse("a currency")?,
+                signed_on: deal.date()?,
+                new_logo: deal.text()? != "0",
+                registered: deal.text()? != "0",
                 motion: motion.unwrap_or_else(|| "".into()),
             });
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn invoices(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
-        let query = "SELECT i.id, i.customer, i.deal, i.partner, i.currency, i.subtotal_minor, i.processing_cost_minor, i.paid_at, i.product, \
-                     i.payment_method, i.filled FROM invoices i WHERE {scope} AND i.paid_at IS NOT NULL AND i.seq <= ? ORDER BY i.paid_at, i.id";
+        let columns = [
+            "i.id",
+            "i.filled",
+            "i.customer",
+            "i.deal",
+            "i.partner",
+            "i.currency",
+            "i.subtotal_minor",
+            "i.processing_cost_minor",
+            "i.paid_at",
+            "i.product",
+            "i.payment_method",
+        ];
+        let from = "FROM invoices i WHERE {scope} AND i.paid_at IS NOT NULL AND i.seq <= ? ORDER BY i.paid_at, i.id";
         let zone = self.knowledge.versions.constant().timezone;
         let deals: HashMap<Text, usize> = set.deals.iter().enumerate().map(|(place, deal)| (deal.id.clone(), place)).collect();
         let mut names: HashSet<Text> = HashSet::new();
-        for row in self.query(query, 1).await? {
-            let id = row.text(0)?;
-            let filled = row.int(10)?;
-            let empty = |field: &str| self.empty(filled, "invoices", &id, field);
-            if empty("paid_at") {
-                continue;
+        self.each(&columns, from, |mut row| {
+            let id: Text = row.text()?.into();
+            let filled = row.parse("a recording")?;
+            let known = |field: &str| !self.empty(filled, "invoices", &id, field);
+            if !known("paid_at") {
+                return Ok(());
             }
-            let mut name = |field: &str, text: Option<Text>| {
-                let text = text.filter(|_| !empty(field)).unwrap_or_else(|| "".into());
-                if let Some(known) = names.get(&text) {
-                    return known.clone();
+            let customer = row.text()?.into();
+            let deal = row.optional_str()?.filter(|_| known("deal")).and_then(|deal| deals.get(deal).copied());
+            let partner = self.partner(row.optional_str()?.filter(|_| known("partner")))?;
+            let currency = row.parse("a currency")?;
+            let subtotal_minor = row.parse("an amount")?;
+            let cost: Option<i64> = row.parse_optional("an amount")?.filter(|_| known("processing_cost_minor"));
+            let paid_at = Instant(row.parse("an instant")?);
+            let mut name = |field: &str| -> Result<Text, LoadError> {
+                let text = row.optional_str()?.filter(|_| known(field)).unwrap_or_default();
+                if let Some(known) = names.get(text) {
+                    return Ok(known.clone());
                 }
+                let text: Text = text.into();
                 names.insert(text.clone());
-                text
+                Ok(text)
             };
-            let product = name("product", row.text_or_null(8)?);
-            let payment_method = name("payment_method", row.text_or_null(9)?);
-            let cost = if empty("processing_cost_minor") { None } else { row.int_or_null(6)? };
-            let deal = if empty("deal") { None } else { row.string_or_null(2)? };
-            let deal = deal.and_then(|deal| deals.get(deal.as_str()).copied());
-            let partner = if empty("partner") { None } else { self.partner(row.string_or_null(3)?)? };
-            let (subtotal_minor, paid_at) = (row.int(5)?, row.instant(7)?);
+            let product = name("product")?;
+            let payment_method = name("payment_method")?;
             set.sources.push(Sources { partner, deal, product: product.clone() });
             set.invoices.push(PaidInvoice {
                 id,
-                customer: row.text(1)?,
-                currency: row.currency(4)?,
+                customer,
+                currency,
                 subtotal_minor,
                 paid_at,
                 paid_on: paid_at.date_in(zone),
@@ -272,14 +309,15 @@ impl Loader<'_> {
                 processing_cost_minor: cost.unwrap_or(0),
                 items: vec![Item { id: None, amount_minor: subtotal_minor, product, deal }],
             });
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn items(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
         let query = "SELECT t.invoice, t.item, t.amount_minor, t.product, t.deal, t.filled FROM invoice_items t JOIN invoices i ON i.id = t.invoice \
                      WHERE {scope} AND t.seq <= ? ORDER BY t.invoice, t.item";
-        let found = self.query(query, 1).await?;
+        let found = self.query(query).await?;
         if found.is_empty() {
             return Ok(());
         }
@@ -307,39 +345,40 @@ impl Loader<'_> {
     }
 
     async fn customers(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
-        let query = "SELECT c.id, c.referred_by, c.activated_on, c.churned_on, c.filled FROM customers c \
-                     WHERE c.id IN (SELECT i.customer FROM invoices i WHERE {scope}) AND c.seq <= ?";
-        for row in self.query(query, 1).await? {
-            let id = row.text(0)?;
-            let filled = row.int(4)?;
-            let empty = |field: &str| self.empty(filled, "customers", &id, field);
+        let columns = ["c.id", "c.filled", "c.referred_by", "c.activated_on", "c.churned_on"];
+        let from = "FROM customers c WHERE c.id IN (SELECT i.customer FROM invoices i WHERE {scope}) AND c.seq <= ?";
+        self.each(&columns, from, |mut row| {
+            let id: Text = row.text()?.into();
+            let filled = row.parse("a recording")?;
+            let known = |field: &str| !self.empty(filled, "customers", &id, field);
             let customer = Customer {
-                referred_by: if empty("referred_by") { None } else { self.partner(row.string_or_null(1)?)? },
-                activated_on: if empty("activated_on") { None } else { row.date_or_null(2)? },
-                churned_on: if empty("churned_on") { None } else { row.date_or_null(3)? },
+                referred_by: self.partner(row.optional_str()?.filter(|_| known("referred_by")))?,
+                activated_on: row.optional_date()?.filter(|_| known("activated_on")),
+                churned_on: row.optional_date()?.filter(|_| known("churned_on")),
             };
             set.customers.insert(id, customer);
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn credits(&self, set: &mut InvoiceSet) -> Result<(), LoadError> {
         let columns = "k.id, k.partner, k.role, k.share, k.program, k.from_on, k.through_on, k.filled, k.invoice, k.item, k.deal, k.customer";
         let query =
             format!("SELECT {columns} FROM credits k WHERE k.invoice IN (SELECT i.id FROM invoices i WHERE {{scope}}) AND k.seq <= ? ORDER BY k.id");
-        for row in self.query(&query, 1).await? {
+        for row in self.query(&query).await? {
             let credit = self.credit(&row)?;
             set.by_invoice.entry(row.text(8)?).or_default().push((row.text_or_null(9)?, credit));
         }
         let query = format!("SELECT {columns} FROM credits k WHERE k.deal IN {OF_DEALS} AND k.seq <= ? ORDER BY k.id");
-        for row in self.query(&query, 2).await? {
+        for row in self.query(&query).await? {
             let credit = self.credit(&row)?;
             set.by_deal.entry(row.text(10)?).or_default().push(credit);
         }
         let query = format!(
             "SELECT {columns} FROM credits k WHERE k.customer IN (SELECT i.customer FROM invoices i WHERE {{scope}}) AND k.seq <= ? ORDER BY k.id"
         );
-        for row in self.query(&query, 1).await? {
+        for row in self.query(&query).await? {
             let credit = self.credit(&row)?;
             set.by_customer.entry(row.text(11)?).or_default().push(credit);
         }
@@ -348,7 +387,7 @@ impl Loader<'_> {
 
     fn credit(&self, row: &Row) -> Result<RecordedCredit, LoadError> {
         let id = row.text(0)?;
-        let partner = self.partner(Some(row.string(1)?))?.unwrap_or_default();
+        let partner = self.partner(Some(&row.string(1)?))?.unwrap_or_default();
         let program = row.text_or_null(4)?.unwrap_or_else(|| self.knowledge.homes[partner].clone());
         let filled = row.int(7)?;
         let empty = |field: &str| self.empty(filled, "credits", &id, field);

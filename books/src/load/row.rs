@@ -235,6 +235,32 @@ impl<'a> Fields<'a> {
         Ok(Some(self.text()?).filter(|text| !text.is_empty()).map(Into::into))
     }
 
+    /// The next field; `None` if it is "".
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn optional_str(&mut self) -> Result<Option<&'a str>, LoadError> {
+        Ok(Some(self.text()?).filter(|text| !text.is_empty()))
+    }
+
+    /// The next field, a date.
+    ///
+    /// # Errors
+    /// There is none, or it is no date.
+    pub fn date(&mut self) -> Result<Date, LoadError> {
+        let text = self.text()?;
+        parse_date(text).map_err(|_| LoadError::Corrupt { value: text.to_owned(), what: "a date" })
+    }
+
+    /// The next field, a date; "" stands for absent.
+    ///
+    /// # Errors
+    /// There is none, or it is no date.
+    pub fn optional_date(&mut self) -> Result<Option<Date>, LoadError> {
+        let text = self.optional_str()?;
+        text.map(|text| parse_date(text).map_err(|_| LoadError::Corrupt { value: text.to_owned(), what: "a date" })).transpose()
+    }
+
     /// The next field, read as `T`.
     ///
     /// # Errors

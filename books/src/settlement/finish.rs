@@ -1,6 +1,6 @@
 //! Makes payees' settlements final: sums, minimum, ledger postings, wallet, digest (architecture: pass c; domain.md §4.6–4.7, §7).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use program::calendar::{Instant, Period};
 use program::line::{Line, Source, Text};
@@ -44,6 +44,7 @@ async fn finished(tx: &DatabaseTransaction, program: &str, period: Period, payee
 }
 
 /// A settlement as it is summed up, line by line.
+#[derive(Debug)]
 struct Open {
     partner: Text,
     currency: Currency,
@@ -72,20 +73,59 @@ impl Open {
     }
 }
 
-/// Sums up the settlements of some payees from their stored lines; balances carried into the period make one without lines, too.
-async fn sum_up(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, payees: &[Text]) -> Result<Vec<Open>, SettleError> {
-    let mut opening = opening_balances(tx, &knowledge.program, period, payees).await?;
-    let mut open: Vec<Open> = Vec::new();
-    lines::each_of_payees(tx, (&knowledge.program, &period.to_string()), payees, |line| match open.last_mut() {
-        Some(last) if last.partner == line.payee && last.currency == line.currency => last.count(&line),
+/// Counts a line into the last settlement, or into a next one.
+fn count_into(open: &mut Vec<Open>, line: &Line) -> Result<(), SettleError> {
+    match open.last_mut() {
+        Some(last) if last.partner == line.payee && last.currency == line.currency => last.count(line),
         _ => {
             let mut next = Open::new(line.payee.clone(), line.currency);
-            next.count(&line)?;
+            next.count(line)?;
             open.push(next);
-            Ok::<(), SettleError>(())
+            Ok(())
         }
-    })
-    .await?;
+    }
+}
+
+/// The settlements of a period, summed up from the lines as they were rated: what is stored need not be read again.
+#[derive(Debug, Default)]
+pub struct SummedUp(HashMap<Text, Vec<Open>>);
+
+impl SummedUp {
+    /// Of all lines of a period, in any order.
+    ///
+    /// # Errors
+    /// A sum does not fit.
+    pub fn of(parts: &[Vec<Line>]) -> Result<Self, SettleError> {
+        let mut lines: Vec<&Line> = parts.iter().flatten().collect();
+        lines.sort_unstable_by(|a, b| (&a.payee, a.currency.code()).cmp(&(&b.payee, b.currency.code())).then_with(|| a.order(b)));
+        let mut open = Vec::new();
+        for line in lines {
+            count_into(&mut open, line)?;
+        }
+        let mut summed = Self::default();
+        for settlement in open {
+            summed.0.entry(settlement.partner.clone()).or_default().push(settlement);
+        }
+        Ok(summed)
+    }
+}
+
+/// The settlements of some payees; balances carried into the period make one without lines, too.
+async fn sum_up(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    period: Period,
+    payees: &[Text],
+    summed: Option<&mut SummedUp>,
+) -> Result<Vec<Open>, SettleError> {
+    let mut opening = opening_balances(tx, &knowledge.program, period, payees).await?;
+    let mut open: Vec<Open> = Vec::new();
+    if let Some(summed) = summed {
+        open.extend(payees.iter().filter_map(|payee| summed.0.remove(payee)).flatten());
+    } else {
+        let of_period = (&*knowledge.program, &*period.to_string());
+        lines::each_of_payees(tx, of_period, payees, |line| count_into(&mut open, &line)).await?;
+    }
     let terms = &knowledge.versions.on(period.last_day()).programme;
     for settlement in &mut open {
         let opening_minor = opening.remove(&(settlement.partner.clone(), settlement.currency)).unwrap_or(0);
@@ -126,16 +166,25 @@ async fn opening_balances(
 
 /// Makes the settlements of some payees final, but for those that are already: one row each with its digest, one ledger transaction each, and the wallet's movements.
 ///
+/// `summed` spares reading the lines, if the same command rated them.
+///
 /// # Idempotency
 /// (program, partner, period, currency): the database refuses a second one.
 ///
 /// # Errors
 /// The database failed, or a sum does not fit.
-pub async fn finish(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, payees: &[Text], now: Instant) -> Result<(), SettleError> {
+pub async fn finish(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    period: Period,
+    payees: &[Text],
+    summed: Option<&mut SummedUp>,
+    now: Instant,
+) -> Result<(), SettleError> {
     let program = &knowledge.program;
     let done = finished(tx, program, period, payees).await?;
     let payees: Vec<Text> = payees.iter().filter(|payee| !done.contains(*payee)).cloned().collect();
-    let open = sum_up(tx, knowledge, period, &payees).await?;
+    let open = sum_up(tx, knowledge, period, &payees, summed).await?;
     let mut records: Vec<Vec<Value>> = Vec::with_capacity(open.len());
     let mut transactions = Vec::new();
     let mut movements = Vec::new();

@@ -135,30 +135,11 @@ pub async fn reach(tx: &DatabaseTransaction, program: &str, period: Period, stag
     Ok(())
 }
 
-/// Takes back what an interrupted rating stored of a period that is not rated yet.
-///
-/// # Errors
-/// The database failed.
-pub async fn clear_rating(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<(), LoadError> {
-    for (table, program_column) in [
-        ("commission_lines", "program"),
-        ("booked_credits", "booked_by"),
-        ("bookings", "program"),
-        ("booked_refunds", "program"),
-        ("spiff_uses", "program"),
-    ] {
-        let delete = format!("DELETE FROM {table} WHERE {program_column} = ? AND period = ?");
-        execute(tx, &delete, vec![program.into(), period.to_string().into()]).await?;
-    }
-    Ok(())
-}
-
 /// Opens a period again after facts turned out to be missing: nothing was posted, tier changes and rankings are taken back.
 ///
 /// # Errors
 /// The database failed.
 pub async fn thaw(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<(), LoadError> {
-    clear_rating(tx, program, period).await?;
     let key = || vec![program.into(), period.to_string().into()];
     execute(tx, "DELETE FROM tier_assignments WHERE program = ? AND found_in = ?", key()).await?;
     let places = "DELETE FROM ranking_places WHERE EXISTS (SELECT 1 FROM rankings r WHERE r.program = ranking_places.program \

@@ -1,10 +1,10 @@
 //! Stores and reads commission lines and what is booked beside them.
 
 use futures::future::BoxFuture;
-use program::calendar::{Period, parse_date};
+use program::calendar::Period;
 use program::component::Component;
 use program::line::{Line, Source, Text};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
 
 use super::grants::Use;
 use super::rate::BookedRefund;
@@ -15,7 +15,7 @@ use crate::load::row::{Fields, LoadError, Row, each_row, execute, packed, rows};
 use crate::sql;
 
 /// Values of one statement stay well under SQLite's limit of 32 766.
-const VALUES_AT_ONCE: usize = 16_000;
+const VALUES_AT_ONCE: usize = 2_000;
 
 /// Inserts rows, many a statement; while the database works on one statement, the next is made.
 ///
@@ -34,7 +34,9 @@ impl<'a> RowWriter<'a> {
     /// Into some columns of a table.
     #[must_use]
     pub fn new(tx: &'a DatabaseTransaction, table: &str, columns: &[&str]) -> Self {
-        let head = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
+        // A failure ends the transaction anyway, so SQLite need not be able to take back one statement of it.
+        let insert = if ConnectionTrait::get_database_backend(tx) == DbBackend::Sqlite { "INSERT OR FAIL" } else { "INSERT" };
+        let head = format!("{insert} INTO {table} ({}) VALUES ", columns.join(", "));
         let at_once = (VALUES_AT_ONCE / columns.len().max(1)).max(1);
         Self { tx, head, columns: columns.len(), at_once, values: Vec::new(), rows: 0, running: None }
     }
@@ -165,7 +167,7 @@ fn line_values(program: &str, period: &str, line: &Line) -> Vec<Value> {
     ]
 }
 
-/// Stores lines under a period, in the order of their key within an earner, so that inserts stay sequential.
+/// Stores lines under a period.
 pub struct LineWriter<'a> {
     rows: RowWriter<'a>,
     program: &'a str,
@@ -183,9 +185,8 @@ impl<'a> LineWriter<'a> {
     ///
     /// # Errors
     /// The database failed; a line that stands already is refused by its key.
-    pub async fn push(&mut self, mut lines: Vec<Line>) -> Result<(), LoadError> {
-        lines.sort_by(|a, b| (a.source.name(), &a.source_id, &a.item).cmp(&(b.source.name(), &b.source_id, &b.item)));
-        for line in &lines {
+    pub async fn push(&mut self, lines: &[Line]) -> Result<(), LoadError> {
+        for line in lines {
             self.rows.push(line_values(self.program, &self.period, line)).await?;
         }
         Ok(())
@@ -214,21 +215,25 @@ pub async fn store_bookings(
     let program = &*knowledge.program;
     let period = work.period.to_string();
     let sourced: Text = program::programme::SOURCED.into();
-    let (mut invoices, mut credits) = (Vec::new(), Vec::new());
-    for job in &work.jobs {
-        if job.credits.is_none() {
-            continue;
-        }
+    let booked = || work.jobs.iter().filter(|job| job.credits.is_some());
+    let mut invoices = RowWriter::new(tx, "bookings", &["program", "invoice", "period"]);
+    for job in booked() {
+        let id = &work.sets[job.set].invoices[job.place].id;
+        invoices.push(vec![program.into(), (&**id).into(), period.as_str().into()]).await?;
+    }
+    invoices.finish().await?;
+    let mut credits =
+        RowWriter::new(tx, "booked_credits", &["invoice", "item", "program", "partner", "role", "share", "credit", "booked_by", "period"]);
+    for job in booked() {
         let set = &work.sets[job.set];
         let invoice = &set.invoices[job.place];
-        invoices.push(vec![program.into(), (&*invoice.id).into(), period.as_str().into()]);
         if set.is_fixed(&invoice.id) {
             continue;
         }
         // The first programme that books an invoice fixes its credits in all of them.
         for item in &invoice.items {
             for credit in set.resolve(knowledge, job.place, item, &sourced) {
-                credits.push(vec![
+                let row = vec![
                     (&*invoice.id).into(),
                     item.key().into(),
                     (&*credit.program).into(),
@@ -238,12 +243,12 @@ pub async fn store_bookings(
                     or_empty(credit.id.as_ref()),
                     program.into(),
                     period.as_str().into(),
-                ]);
+                ];
+                credits.push(row).await?;
             }
         }
     }
-    insert_rows(tx, "bookings", &["program", "invoice", "period"], invoices).await?;
-    insert_rows(tx, "booked_credits", &["invoice", "item", "program", "partner", "role", "share", "credit", "booked_by", "period"], credits).await?;
+    credits.finish().await?;
     let refunds =
         refunds.iter().map(|r| vec![program.into(), (&*r.refund).into(), (&*r.invoice).into(), period.as_str().into(), r.ordinal.into()]).collect();
     insert_rows(tx, "booked_refunds", &["program", "refund", "invoice", "period", "ordinal"], refunds).await?;
@@ -318,10 +323,7 @@ pub fn line_of(row: &Row) -> Result<Line, LoadError> {
         rule: fields.optional()?,
         level: fields.parse("a level")?,
         part: fields.parse("a part")?,
-        earned_on: {
-            let date = fields.text()?;
-            parse_date(date).map_err(|_| corrupt(date, "a date"))?
-        },
+        earned_on: fields.date()?,
         tier: fields.optional()?,
         base_minor: fields.parse("an amount")?,
         rate: fields.parse_optional("a rate")?,
@@ -342,7 +344,7 @@ pub fn line_of(row: &Row) -> Result<Line, LoadError> {
 /// The database failed or holds what can't be read.
 pub async fn posted_for_invoices(tx: &DatabaseTransaction, program: &str, invoices: &[Text]) -> Result<Vec<Line>, LoadError> {
     let query = format!(
-        "SELECT {} FROM commission_lines WHERE invoice {} AND program = ? AND source = 'invoice' ORDER BY invoice, item, from_partner, level, component, rule, payee",
+        "SELECT {} FROM commission_lines WHERE source_id {} AND program = ? AND source = 'invoice' ORDER BY invoice, item, from_partner, level, component, rule, payee",
         line_columns(tx),
         in_list(ConnectionTrait::get_database_backend(tx))
     );

@@ -3,8 +3,10 @@
 use program::calendar::{Instant, Period};
 use program::line::Line;
 use sea_orm::DatabaseTransaction;
+use tokio::task::JoinHandle;
 
 use super::error::SettleError;
+use super::finish::SummedUp;
 use super::freeze::{self, Frozen, Stage};
 use super::lines::{self, LineWriter};
 use super::rate::{Rating, adjustment_line, due_adjustments};
@@ -13,7 +15,9 @@ use crate::connection::Books;
 use crate::load::{Knowledge, versions};
 
 /// Payees that are made final in one transaction.
-const PAYEES_AT_ONCE: usize = 500;
+const PAYEES_AT_ONCE: usize = 1_000;
+/// Lines of a period that are kept in memory from rating to finishing at most (about 300 bytes each); more are read back.
+const LINES_KEPT_MAX: usize = 500_000;
 /// Periods that one command makes final at most: a century.
 pub const PERIODS_AT_ONCE: usize = 1_200;
 
@@ -89,8 +93,46 @@ async fn tier(tx: &DatabaseTransaction, knowledge: &mut Knowledge, period: Perio
     Ok(wrong)
 }
 
+/// The lines of a period as long as they are few enough to be kept.
+#[derive(Default)]
+struct Kept {
+    /// As they come: one growing list of all would be moved again and again.
+    parts: Vec<Vec<Line>>,
+    count: usize,
+}
+
+impl Kept {
+    fn keep(&mut self, mut lines: Vec<Line>) {
+        self.count += lines.len();
+        if self.count > LINES_KEPT_MAX {
+            self.parts = Vec::new();
+        } else {
+            lines.shrink_to_fit();
+            self.parts.push(lines);
+        }
+    }
+
+    /// Sums them up on a thread of its own.
+    fn sum_up(self) -> Summing {
+        Summing((self.count <= LINES_KEPT_MAX).then(|| tokio::task::spawn_blocking(move || SummedUp::of(&self.parts))))
+    }
+}
+
+/// The summing up of kept lines, on its way beside the database's work; nothing when they were too many.
+struct Summing(Option<JoinHandle<Result<SummedUp, SettleError>>>);
+
+impl Summing {
+    async fn end(self) -> Result<Option<SummedUp>, SettleError> {
+        match self.0 {
+            // If its thread ended early, the lines are read back.
+            Some(summing) => summing.await.ok().transpose(),
+            None => Ok(None),
+        }
+    }
+}
+
 /// Rates everything that a period books and stores it (architecture: pass b); nothing when something is wrong.
-async fn rate(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period) -> Result<Vec<String>, SettleError> {
+async fn rate(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period) -> Result<Result<Summing, Vec<String>>, SettleError> {
     let mut wrong = Vec::new();
     let mut clock = Stopwatch::start(&knowledge.program, period);
     let previous = freeze::cutoff_before(tx, &knowledge.program, period).await?;
@@ -99,27 +141,32 @@ async fn rate(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period) -
     let rating = Rating::prepare(tx, knowledge, &work, &knowledge.fx, &mut wrong).await?;
     clock.lap("prepared", rating.spiff_uses().len());
     let mut writer = LineWriter::new(tx, &knowledge.program, period);
+    let mut kept = Kept::default();
     for (earner, jobs) in rating.earners() {
         let rated = rating.earner(earner, &jobs);
         wrong.extend(rated.wrong);
         // Once something is wrong nothing will be kept; the rest is rated to list all that is wrong.
         if wrong.is_empty() {
-            writer.push(rated.lines).await?;
+            writer.push(&rated.lines).await?;
+            kept.keep(rated.lines);
         }
     }
     writer.finish().await?;
-    if wrong.is_empty() {
-        let mut others: Vec<Line> =
-            due_adjustments(tx, knowledge, period).await?.iter().filter_map(|due| adjustment_line(knowledge, due, period)).collect();
-        others.extend(ranks::lump_sums(tx, knowledge, period).await?);
-        let mut writer = LineWriter::new(tx, &knowledge.program, period);
-        writer.push(others).await?;
-        writer.finish().await?;
-        clock.lap("rated and stored", work.jobs.len());
-        lines::store_bookings(tx, knowledge, &work, &rating.booked_refunds(), rating.spiff_uses()).await?;
-        clock.lap("booked", work.jobs.len());
+    if !wrong.is_empty() {
+        return Ok(Err(wrong));
     }
-    Ok(wrong)
+    let mut others: Vec<Line> =
+        due_adjustments(tx, knowledge, period).await?.iter().filter_map(|due| adjustment_line(knowledge, due, period)).collect();
+    others.extend(ranks::lump_sums(tx, knowledge, period).await?);
+    let mut writer = LineWriter::new(tx, &knowledge.program, period);
+    writer.push(&others).await?;
+    writer.finish().await?;
+    kept.keep(others);
+    clock.lap("rated and stored", work.jobs.len());
+    let summing = kept.sum_up();
+    lines::store_bookings(tx, knowledge, &work, &rating.booked_refunds(), rating.spiff_uses()).await?;
+    clock.lap("booked", work.jobs.len());
+    Ok(Ok(summing))
 }
 
 fn data_error(program: &str, period: Period, mut reasons: Vec<String>) -> SettleError {
@@ -136,9 +183,10 @@ pub async fn settle_within(tx: &DatabaseTransaction, program: &str, periods: &[P
     for &period in periods {
         let frozen = freeze::freeze(tx, program, period, now).await?;
         let knowledge = Knowledge::load(tx, program, frozen.cutoff).await?;
-        let knowledge = tier_and_rate(tx, knowledge, frozen, now).await?;
+        let (knowledge, summing) = tier_and_rate(tx, knowledge, frozen, now).await?;
+        let mut summed = summing.end().await?;
         for payees in finish::payees(tx, program, period).await?.chunks(PAYEES_AT_ONCE) {
-            finish::finish(tx, &knowledge, period, payees, now).await?;
+            finish::finish(tx, &knowledge, period, payees, summed.as_mut(), now).await?;
         }
         finish::close(tx, &knowledge, period, now).await?;
     }
@@ -169,40 +217,56 @@ async fn settle_frozen(books: &Books, program: &str, period: Period, now: Instan
         tx.rollback().await?;
         return Ok(());
     }
+    let mut clock = Stopwatch::start(program, period);
     let knowledge = Knowledge::load(&tx, program, frozen.cutoff).await?;
-    let knowledge = match tier_and_rate(&tx, knowledge, frozen, now).await {
-        Ok(knowledge) => knowledge,
+    clock.lap("knowledge loaded", knowledge.homes.len());
+    let (knowledge, summing) = match tier_and_rate(&tx, knowledge, frozen, now).await {
+        Ok(rated) => rated,
         Err(error) => {
             tx.rollback().await?;
             return Err(error);
         }
     };
+    let mut clock = Stopwatch::start(program, period);
     tx.commit().await?;
-    finish_in_batches(books, &knowledge, period, now).await
+    clock.lap("rating committed", 1);
+    let summed = summing.end().await?;
+    clock.lap("summed up", 1);
+    finish_in_batches(books, &knowledge, period, summed, now).await
 }
 
 /// Brings a frozen period to where all its lines are stored, from wherever it stands.
-async fn tier_and_rate(tx: &DatabaseTransaction, mut knowledge: Knowledge, frozen: Frozen, now: Instant) -> Result<Knowledge, SettleError> {
+async fn tier_and_rate(
+    tx: &DatabaseTransaction,
+    mut knowledge: Knowledge,
+    frozen: Frozen,
+    now: Instant,
+) -> Result<(Knowledge, Summing), SettleError> {
+    let mut summing = Summing(None);
     let period = frozen.period;
     let program = knowledge.program.clone();
     if frozen.stage == Stage::Frozen {
+        let mut clock = Stopwatch::start(&program, period);
         let wrong = tier(tx, &mut knowledge, period, now).await?;
+        clock.lap("tiered", knowledge.homes.len());
         if !wrong.is_empty() {
             return Err(data_error(&program, period, wrong));
         }
     }
     if matches!(frozen.stage, Stage::Frozen | Stage::Tiered) {
-        freeze::clear_rating(tx, &program, period).await?;
-        let wrong = rate(tx, &knowledge, period).await?;
-        if !wrong.is_empty() {
-            return Err(data_error(&program, period, wrong));
-        }
+        summing = rate(tx, &knowledge, period).await?.map_err(|wrong| data_error(&program, period, wrong))?;
         freeze::reach(tx, &program, period, Stage::Rated, now).await?;
     }
-    Ok(knowledge)
+    Ok((knowledge, summing))
 }
 
-async fn finish_in_batches(books: &Books, knowledge: &Knowledge, period: Period, now: Instant) -> Result<(), SettleError> {
+async fn finish_in_batches(
+    books: &Books,
+    knowledge: &Knowledge,
+    period: Period,
+    mut summed: Option<SummedUp>,
+    now: Instant,
+) -> Result<(), SettleError> {
     let tx = books.begin_read().await?;
     let payees = finish::payees(&tx, &knowledge.program, period).await?;
     tx.rollback().await?;
@@ -213,7 +277,7 @@ async fn finish_in_batches(books: &Books, knowledge: &Knowledge, period: Period,
             tx.rollback().await?;
             return Ok(());
         }
-        finish::finish(&tx, knowledge, period, batch, now).await?;
+        finish::finish(&tx, knowledge, period, batch, summed.as_mut(), now).await?;
         tx.commit().await?;
     }
     clock.lap("payees finished", payees.len());
@@ -222,5 +286,6 @@ async fn finish_in_batches(books: &Books, knowledge: &Knowledge, period: Period,
         finish::close(&tx, knowledge, period, now).await?;
     }
     tx.commit().await?;
+    clock.lap("closed", 1);
     Ok(())
 }

@@ -212,9 +212,9 @@ impl Gatherer<'_> {
     async fn booked_items(&self, month: Period, partners: &[Text]) -> Result<Vec<(Text, BookedItem)>, LoadError> {
         let backend = self.tx.get_database_backend();
         let query = format!(
-            "SELECT l.invoice, l.item, l.from_partner, l.role, l.share, l.tier, l.component, l.rule FROM commission_lines l \
-             WHERE l.program = ? AND l.from_partner {} AND l.source = 'invoice' AND l.component IN ('base', 'volume_bonus') AND l.level = 0 \
-             AND l.earned_on >= ? AND l.earned_on <= ? AND l.period < ? ORDER BY l.invoice, l.item, l.from_partner, l.role, l.component, l.rule",
+            "SELECT l.invoice, l.item, l.from_partner, l.role, l.share, l.tier, l.component, l.rule FROM periods p \
+             JOIN commission_lines l ON l.program = p.program AND l.period = p.period WHERE p.program = ? AND l.payee {} AND l.source = 'invoice' \
+             AND l.component IN ('base', 'volume_bonus') AND l.level = 0 AND l.earned_on >= ? AND l.earned_on <= ? AND p.period >= ? AND p.period < ? ORDER BY l.invoice, l.item, l.from_partner, l.role, l.component, l.rule",
             in_list(backend)
         );
         let values = vec![
@@ -222,6 +222,7 @@ impl Gatherer<'_> {
             json_list(partners),
             month.first_day().to_string().into(),
             month.last_day().to_string().into(),
+            month.to_string().into(),
             self.period.to_string().into(),
         ];
         let mut found: Vec<(Text, BookedItem)> = Vec::new();

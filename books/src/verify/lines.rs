@@ -5,7 +5,7 @@ use super::scan::Scan;
 use crate::load::row::LoadError;
 
 const TWICE: &str = "SELECT program, from_partner, source, source_id, item, role, component, rule, payee, level, part, COUNT(*) FROM commission_lines \
-     GROUP BY program, from_partner, source, source_id, item, role, component, rule, payee, level, part HAVING COUNT(*) > 1 ORDER BY 1, 4, 5";
+     GROUP BY source_id, program, source, item, from_partner, role, component, rule, payee, level, part HAVING COUNT(*) > 1 ORDER BY 1, 4, 5";
 const KEY: [&str; 12] = ["program", "from_partner", "source", "source_id", "item", "role", "component", "rule", "payee", "level", "part", "times"];
 
 /// Lines of a period that is still being made may wait for their settlement.

@@ -5,16 +5,18 @@ use super::finding::Invariant::{HoldEndsOnce, WalletAvailable};
 use super::scan::Scan;
 use crate::load::row::LoadError;
 
-/// Co-op liabilities stand below zero in the ledger; what is held is in an account of its own.
-const OF_LEDGER: &str = "SELECT w.program, w.partner, w.currency, w.balance_minor, w.held_minor, l.balance_minor, l.held_minor FROM wallets w JOIN \
-       (SELECT x.program, x.partner, x.currency, \
-          CAST(COALESCE(SUM(-p.amount_minor), 0) AS BIGINT) AS balance_minor, \
-          CAST(COALESCE(SUM(CASE WHEN p.account = 'partner:' || x.partner || ':' || x.program || ':coop-held' THEN -p.amount_minor ELSE 0 END), 0) AS BIGINT) \
-            AS held_minor \
-        FROM wallets x LEFT JOIN postings p ON p.currency = x.currency AND p.account IN \
-          ('partner:' || x.partner || ':' || x.program || ':coop', 'partner:' || x.partner || ':' || x.program || ':coop-held') \
-        GROUP BY x.program, x.partner, x.currency) l ON l.program = w.program AND l.partner = w.partner AND l.currency = w.currency \
-     WHERE w.fund = 'coop' AND (w.balance_minor <> l.balance_minor OR w.held_minor <> l.held_minor) ORDER BY 1, 2, 3";
+/// Co-op liabilities stand below zero in the ledger; what is held is in an account of its own. Ids may hold colons, so two members may
+/// share an account's name: the transaction's programme tells them apart.
+const OF_LEDGER: &str = "SELECT w.program, w.partner, w.currency, w.balance_minor, w.held_minor, \
+       COALESCE(c.owed_minor, 0) + COALESCE(h.owed_minor, 0), COALESCE(h.owed_minor, 0) FROM wallets w \
+     LEFT JOIN (SELECT t.program, p.account, p.currency, CAST(-SUM(p.amount_minor) AS BIGINT) AS owed_minor FROM postings p \
+         JOIN transactions t ON t.id = p.transaction_id WHERE p.account LIKE '%:coop' GROUP BY t.program, p.account, p.currency) c \
+       ON c.program = w.program AND c.account = 'partner:' || w.partner || ':' || w.program || ':coop' AND c.currency = w.currency \
+     LEFT JOIN (SELECT t.program, p.account, p.currency, CAST(-SUM(p.amount_minor) AS BIGINT) AS owed_minor FROM postings p \
+         JOIN transactions t ON t.id = p.transaction_id WHERE p.account LIKE '%:coop-held' GROUP BY t.program, p.account, p.currency) h \
+       ON h.program = w.program AND h.account = 'partner:' || w.partner || ':' || w.program || ':coop-held' AND h.currency = w.currency \
+     WHERE w.fund = 'coop' AND (w.balance_minor <> COALESCE(c.owed_minor, 0) + COALESCE(h.owed_minor, 0) \
+       OR w.held_minor <> COALESCE(h.owed_minor, 0)) ORDER BY 1, 2, 3";
 const NO_WALLET: &str = "SELECT DISTINCT l.program, l.payee, l.currency FROM commission_lines l \
      JOIN settlements s ON s.program = l.program AND s.partner = l.payee AND s.period = l.period AND s.currency = l.currency \
      WHERE l.fund IS NOT NULL AND NOT EXISTS \

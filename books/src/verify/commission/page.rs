@@ -89,9 +89,14 @@ pub(crate) async fn fixed(scan: &Scan<'_>, ids: &[String]) -> Result<HashMap<Str
 }
 
 async fn lines(scan: &Scan<'_>, terms: &Terms, ids: &[String]) -> Result<HashMap<String, Vec<Line>>, LoadError> {
-    let query = format!("SELECT {} FROM commission_lines WHERE invoice {} AND invoice <> '' AND program = ?", Line::COLUMNS, in_list(scan.backend()));
+    let list = in_list(scan.backend());
+    let query = format!(
+        "SELECT {columns} FROM commission_lines WHERE source = 'invoice' AND source_id {list} AND program = ? \
+         UNION ALL SELECT {columns} FROM commission_lines WHERE source = 'refund' AND source_id IN (SELECT id FROM refunds WHERE invoice {list}) AND program = ?",
+        columns = Line::COLUMNS
+    );
     let mut lines: HashMap<String, Vec<Line>> = HashMap::new();
-    for row in rows(scan.tx, &query, vec![json_list(ids), terms.program.as_str().into()]).await? {
+    for row in rows(scan.tx, &query, vec![json_list(ids), terms.program.as_str().into(), json_list(ids), terms.program.as_str().into()]).await? {
         lines.entry(row.string(0)?).or_default().push(Line::read(&row)?);
     }
     Ok(lines)
