@@ -16,4 +16,4 @@ kills times="100":
 
 # Measures import and settlement against plain SQL.
 bench *arguments:
-    cargo bench --bench settlement --locked -- {{arguments}}
+    cargo bench --no-default-features --bench settlement --locked -- {{arguments}}

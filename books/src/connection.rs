@@ -18,6 +18,8 @@ use crate::sql;
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Readers of a SQLite database, side by side.
 const SQLITE_READERS_MAX: u32 = 8;
+/// Pages in SQLite's log at which the writer itself copies them (256 MiB); a settlement lets another connection do it before.
+const WAL_PAGES_MAX: &str = "65536";
 /// Connections to PostgreSQL.
 const POSTGRES_CONNECTIONS_MAX: u32 = 16;
 /// PostgreSQL settings that must not be `off` (reliability.md §3.12).
@@ -143,6 +145,19 @@ impl Books {
         }
     }
 
+    /// Copies SQLite's log into its file as far as nobody is in the way; PostgreSQL does so by itself.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn checkpoint(&self) -> Result<(), DbErr> {
+        if self.backend() != DbBackend::Sqlite {
+            return Ok(());
+        }
+        let connection = self.private().await?;
+        sql::row(&connection, "PRAGMA wal_checkpoint(PASSIVE)", []).await?;
+        connection.close().await
+    }
+
     async fn open_sqlite(url: &str) -> Result<Self, ConnectionError> {
         let options = SqliteConnectOptions::from_str(url).map_err(|_| ConnectionError::UnknownAddress(url.into()))?;
         let database = options.get_filename().display().to_string();
@@ -158,10 +173,13 @@ impl Books {
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
         let failed = |source: sqlx::Error| ConnectionError::Open { database: database.clone(), source: connect_error(source) };
+        // The writer checkpoints by itself only what nobody else copied before.
+        let writing = options.clone().pragma("wal_autocheckpoint", WAL_PAGES_MAX);
         let one = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
-        let write = one.acquire_timeout(WAIT_MAX).connect_with(options.clone()).await.map_err(failed)?;
+        let write = one.acquire_timeout(WAIT_MAX).connect_with(writing).await.map_err(failed)?;
         let many = SqlitePoolOptions::new().max_connections(SQLITE_READERS_MAX).max_lifetime(None);
-        let read = many.acquire_timeout(WAIT_MAX).connect_lazy_with(options.clone().create_if_missing(false).pragma("query_only", "ON"));
+        let read = options.clone().create_if_missing(false).pragma("query_only", "ON").pragma("cache_size", "-16384");
+        let read = many.acquire_timeout(WAIT_MAX).connect_lazy_with(read);
         Ok(Self {
             write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
             read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),

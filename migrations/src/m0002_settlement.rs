@@ -32,11 +32,11 @@ CREATE TABLE periods (
 CREATE TABLE bookings (
     program {text} NOT NULL REFERENCES programs (id), invoice {text} NOT NULL REFERENCES invoices (id), period {text} NOT NULL,
     PRIMARY KEY (invoice, program)
-) {table};;
+) {keyed};;
 CREATE TABLE booked_credits (
     invoice {text} NOT NULL, item {text} NOT NULL, program {text} NOT NULL, partner {text} NOT NULL, role {text} NOT NULL, share {text} NOT NULL,
     credit {text} NOT NULL, booked_by {text} NOT NULL, period {text} NOT NULL, PRIMARY KEY (invoice, item, program, partner, role)
-) {table};;
+) {keyed};;
 CREATE TABLE booked_refunds (
     program {text} NOT NULL, refund {text} NOT NULL REFERENCES refunds (id), invoice {text} NOT NULL, period {text} NOT NULL, ordinal {int} NOT NULL,
     PRIMARY KEY (program, refund)
@@ -45,8 +45,8 @@ CREATE INDEX booked_refunds_of_invoice ON booked_refunds (program, invoice);;
 CREATE TABLE commission_lines (
     program {text} NOT NULL, period {text} NOT NULL, payee {text} NOT NULL, currency {text} NOT NULL,
     source {text} NOT NULL CHECK (source = 'invoice' OR source = 'refund' OR source = 'ranking' OR source = 'adjustment'), source_id {text} NOT NULL, invoice {text} NOT NULL,
-    item {text} NOT NULL, from_partner {text} NOT NULL, role {text} NOT NULL, component {text} NOT NULL, rule {text} NOT NULL, level {int} NOT NULL,
-    part {int} NOT NULL, earned_on {text} NOT NULL, tier {text}, base_minor {int} NOT NULL, rate {text}, rate_source {text}, share {text} NOT NULL,
+    item {text} NOT NULL DEFAULT '', from_partner {text} NOT NULL, role {text} NOT NULL DEFAULT '', component {text} NOT NULL,
+    rule {text} NOT NULL DEFAULT '', level {int} NOT NULL, part {int} NOT NULL DEFAULT 0, earned_on {text} NOT NULL, tier {text}, base_minor {int} NOT NULL, rate {text}, rate_source {text}, share {text} NOT NULL,
     uncut_minor {int}, amount_minor {int} NOT NULL, referred_minor {int} NOT NULL, fund {text}, late_from {text}, corrects {text}, version {int} NOT NULL,
     PRIMARY KEY (source_id, program, source, item, from_partner, role, component, rule, payee, level, part)
 ) {table};;
@@ -55,7 +55,7 @@ CREATE INDEX coop_lines ON commission_lines (payee, program, currency, earned_on
 CREATE TABLE spiff_uses (
     program {text} NOT NULL, rule {text} NOT NULL, deal {text} NOT NULL, invoice {text} NOT NULL, item {text} NOT NULL, base_minor {int} NOT NULL,
     period {text} NOT NULL, PRIMARY KEY (program, deal, rule, invoice, item)
-) {table};;
+) {keyed};;
 CREATE TABLE settlements (
     program {text} NOT NULL, partner {text} NOT NULL, period {text} NOT NULL, currency {text} NOT NULL,
     status {text} NOT NULL CHECK (status IN ('draft', 'final', 'paying', 'paid', 'failed')), digest {text} NOT NULL,

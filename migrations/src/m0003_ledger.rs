@@ -22,20 +22,20 @@ impl MigrationTrait for Step {
 const LEDGER: &str = "
 CREATE TABLE transactions (
     id {text} PRIMARY KEY, program {text} NOT NULL, kind {text} NOT NULL, dated_on {text} NOT NULL, recorded_at {int} NOT NULL, description {text} NOT NULL
-) {table};;
+) {keyed};;
 CREATE TABLE postings (
     transaction_id {text} NOT NULL REFERENCES transactions (id), ordinal {int} NOT NULL, account {text} NOT NULL, currency {text} NOT NULL,
     amount_minor {int} NOT NULL, PRIMARY KEY (transaction_id, ordinal)
-) {table};;
+) {keyed};;
 CREATE INDEX postings_of_account ON postings (account, currency);;
 CREATE TABLE account_balances (
     account {text} NOT NULL, currency {text} NOT NULL, balance_minor {int} NOT NULL, PRIMARY KEY (account, currency)
-) {table};;
+) {keyed};;
 CREATE TABLE wallets (
     program {text} NOT NULL, partner {text} NOT NULL, fund {text} NOT NULL CHECK (fund IN ('coop')), currency {text} NOT NULL,
     balance_minor {int} NOT NULL, held_minor {int} NOT NULL DEFAULT 0, revision {int} NOT NULL DEFAULT 0,
     PRIMARY KEY (program, partner, fund, currency), FOREIGN KEY (program, partner) REFERENCES memberships (program, partner)
-) {table};;
+) {keyed};;
 CREATE TABLE lot_draws (
     no {serial}, program {text} NOT NULL, partner {text} NOT NULL, fund {text} NOT NULL, currency {text} NOT NULL, invoice {text} NOT NULL,
     item {text} NOT NULL, role {text} NOT NULL, kind {text} NOT NULL CHECK (kind IN ('debt', 'reversal', 'restored', 'hold', 'release', 'expiry')),

@@ -52,9 +52,7 @@ pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
     let tx = books.begin_read().await?;
     let open = run::open_periods(&tx, &args.program, target, Some(at.now)).await?;
     tx.rollback().await?;
-    for &period in &open {
-        run::settle_period(&books, &args.program, period, at.now).await?;
-    }
+    run::settle_periods(&books, &args.program, &open, at.now, |_| ()).await?;
     let tx = books.begin_read().await?;
     let printed = print(at, &tx, &args, &shown(target, &open), &[]).await;
     tx.rollback().await?;

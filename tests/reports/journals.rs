@@ -87,12 +87,12 @@ fn decimals_are_those_of_the_currency(app: &App) {
 fn transactions_carry_their_id(app: &App) {
     settled(app);
     let (file, text) = exported(app, "hledger", "");
-    let found = accepted("hledger", &["-f", &file, "print", "tag:transaction=settlement/reseller/acme/2026-04/USD"]);
+    let found = accepted("hledger", &["-f", &file, "print", "tag:transaction=settlement/reseller/2026-04/acme/USD"]);
     assert!(found.contains("Liabilities:Partners:Acme:Reseller:Payable") && found.contains("Expenses:Reseller:Spiff"), "{found}");
     assert!(text.contains("recorded_at:2027-01-15T12:00:00Z"), "{text}");
     let (_, text) = exported(app, "beancount", "");
     assert!(
-        text.contains("  transaction: \"settlement/reseller/acme/2026-04/USD\"\n") && text.contains("  recorded_at: \"2027-01-15T12:00:00Z\"\n"),
+        text.contains("  transaction: \"settlement/reseller/2026-04/acme/USD\"\n") && text.contains("  recorded_at: \"2027-01-15T12:00:00Z\"\n"),
         "{text}"
     );
 }

@@ -93,6 +93,16 @@ impl InvoiceSet {
     /// # Errors
     /// The database failed or holds what can't be read.
     pub async fn load(tx: &DatabaseTransaction, knowledge: &Knowledge, scope: &Scope) -> Result<Self, LoadError> {
+        let mut set = Self::load_facts(tx, knowledge, scope).await?;
+        set.load_booked(tx, knowledge, scope).await?;
+        Ok(set)
+    }
+
+    /// As [`load`](Self::load), but without what is booked of them.
+    ///
+    /// # Errors
+    /// The database failed or holds what can't be read.
+    pub async fn load_facts(tx: &DatabaseTransaction, knowledge: &Knowledge, scope: &Scope) -> Result<Self, LoadError> {
         let loader = Loader { tx, knowledge, scope };
         let mut set = Self::default();
         loader.deals(&mut set).await?;
@@ -100,8 +110,15 @@ impl InvoiceSet {
         loader.items(&mut set).await?;
         loader.customers(&mut set).await?;
         loader.credits(&mut set).await?;
-        loader.booked(&mut set).await?;
         Ok(set)
+    }
+
+    /// Adds what is booked of the scope that was loaded.
+    ///
+    /// # Errors
+    /// The database failed or holds what can't be read.
+    pub async fn load_booked(&mut self, tx: &DatabaseTransaction, knowledge: &Knowledge, scope: &Scope) -> Result<(), LoadError> {
+        Loader { tx, knowledge, scope }.booked(self).await
     }
 
     /// Whether an invoice was booked in this programme before.

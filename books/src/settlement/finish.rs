@@ -152,14 +152,13 @@ async fn opening_balances(
     period: Period,
     payees: &[Text],
 ) -> Result<BTreeMap<(Text, Currency), i64>, LoadError> {
-    let wanted: HashSet<&Text> = payees.iter().collect();
-    let query = "SELECT partner, currency, carried_forward_minor FROM settlements WHERE program = ? AND period = ? AND carried_forward_minor <> 0";
+    let query = format!(
+        "SELECT partner, currency, carried_forward_minor FROM settlements WHERE program = ? AND partner {} AND period = ? AND carried_forward_minor <> 0",
+        in_list(tx.get_database_backend())
+    );
     let mut opening = BTreeMap::new();
-    for row in rows(tx, query, vec![program.into(), period.previous().to_string().into()]).await? {
-        let partner = row.text(0)?;
-        if wanted.contains(&partner) {
-            opening.insert((partner, row.currency(1)?), row.int(2)?);
-        }
+    for row in rows(tx, &query, vec![program.into(), json_list(payees), period.previous().to_string().into()]).await? {
+        opening.insert((row.text(0)?, row.currency(1)?), row.int(2)?);
     }
     Ok(opening)
 }
@@ -251,7 +250,7 @@ fn postings(program: &Text, period: Period, settlement: &Open) -> Option<Transac
         postings.push(Posting { account: liability, currency: *currency, amount_minor: -amount_minor });
     }
     (!postings.is_empty()).then(|| Transaction {
-        id: format!("settlement/{program}/{partner}/{period}/{currency}"),
+        id: format!("settlement/{program}/{period}/{partner}/{currency}"),
         program: program.clone(),
         kind: "settlement",
         dated_on: period.last_day(),

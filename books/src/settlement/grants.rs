@@ -65,7 +65,8 @@ impl DealHistory {
         }
         let list = in_list(tx.get_database_backend());
         let query = format!(
-            "SELECT rule, deal, invoice, base_minor FROM spiff_uses WHERE program = ? AND deal {list} AND period < ? ORDER BY deal, rule, invoice, item"
+            "SELECT rule, deal, MAX(invoice), CAST(SUM(base_minor) AS BIGINT) FROM spiff_uses WHERE program = ? AND deal {list} AND period < ? \
+             GROUP BY deal, rule"
         );
         for row in rows(tx, &query, vec![(&*knowledge.program).into(), json_list(deals), before.to_string().into()]).await? {
             history.uses.count(&row.text(0)?, &row.text(1)?, &row.text(2)?, row.int(3)?);

@@ -17,13 +17,40 @@ use crate::sql;
 /// Values of one statement stay well under SQLite's limit of 32 766.
 const VALUES_AT_ONCE: usize = 2_000;
 
+/// What a column has by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByDefault {
+    /// 0
+    Zero,
+    /// ''
+    Empty,
+    /// NULL, of a column of numbers
+    NoNumber,
+    /// NULL, of a column of text
+    NoText,
+}
+
+impl ByDefault {
+    fn value(self) -> Value {
+        match self {
+            Self::Zero => 0_i64.into(),
+            Self::Empty => "".into(),
+            Self::NoNumber => None::<i64>.into(),
+            Self::NoText => None::<String>.into(),
+        }
+    }
+}
+
 /// Inserts rows, many a statement; while the database works on one statement, the next is made.
 ///
 /// Nothing else may be asked of the transaction between the first [`push`](Self::push) and [`finish`](Self::finish).
+///
+/// A column in which a whole statement's rows have what the schema puts there by default is left out of it: binding costs more than storing.
 pub struct RowWriter<'a> {
     tx: &'a DatabaseTransaction,
-    head: String,
-    columns: usize,
+    table: &'a str,
+    columns: &'a [&'a str],
+    defaults: &'a [(&'a str, ByDefault)],
     at_once: usize,
     values: Vec<Value>,
     rows: usize,
@@ -31,14 +58,20 @@ pub struct RowWriter<'a> {
 }
 
 impl<'a> RowWriter<'a> {
-    /// Into some columns of a table.
+    /// Into some columns of a table, some of which have a default in the schema.
     #[must_use]
-    pub fn new(tx: &'a DatabaseTransaction, table: &str, columns: &[&str]) -> Self {
-        // A failure ends the transaction anyway, so SQLite need not be able to take back one statement of it.
-        let insert = if ConnectionTrait::get_database_backend(tx) == DbBackend::Sqlite { "INSERT OR FAIL" } else { "INSERT" };
-        let head = format!("{insert} INTO {table} ({}) VALUES ", columns.join(", "));
+    pub fn new(tx: &'a DatabaseTransaction, table: &'a str, columns: &'a [&'a str], defaults: &'a [(&'a str, ByDefault)]) -> Self {
         let at_once = (VALUES_AT_ONCE / columns.len().max(1)).max(1);
-        Self { tx, head, columns: columns.len(), at_once, values: Vec::new(), rows: 0, running: None }
+        Self { tx, table, columns, defaults, at_once, values: Vec::new(), rows: 0, running: None }
+    }
+
+    /// Which columns have another value than their default in any of the rows at hand.
+    fn needed(&self) -> Vec<bool> {
+        let is_needed = |(place, column): (usize, &&str)| {
+            let default = self.defaults.iter().find(|(name, _)| name == column).map(|(_, default)| default.value());
+            default.is_none_or(|default| self.values.iter().skip(place).step_by(self.columns.len()).any(|value| *value != default))
+        };
+        self.columns.iter().enumerate().map(is_needed).collect()
     }
 
     /// Takes a row.
@@ -55,8 +88,13 @@ impl<'a> RowWriter<'a> {
         if let Some(running) = self.running.take() {
             running.await?;
         }
-        let text = format!("{}{}", self.head, sql::places(self.rows, self.columns));
-        let values = std::mem::replace(&mut self.values, Vec::with_capacity(self.at_once * self.columns));
+        let needed = self.needed();
+        let columns: Vec<&str> = self.columns.iter().zip(&needed).filter(|(_, needed)| **needed).map(|(column, _)| *column).collect();
+        // A failure ends the transaction anyway, so SQLite need not be able to take back one statement of it.
+        let insert = if ConnectionTrait::get_database_backend(self.tx) == DbBackend::Sqlite { "INSERT OR FAIL" } else { "INSERT" };
+        let text = format!("{insert} INTO {} ({}) VALUES {}", self.table, columns.join(", "), sql::places(self.rows, columns.len()));
+        let all = std::mem::replace(&mut self.values, Vec::with_capacity(self.at_once * self.columns.len()));
+        let values: Vec<Value> = all.into_iter().zip(needed.iter().cycle()).filter(|(_, needed)| **needed).map(|(value, _)| value).collect();
         self.rows = 0;
         let tx = self.tx;
         let mut statement: BoxFuture<'a, _> = Box::pin(async move { execute(tx, &text, values).await });
@@ -90,7 +128,7 @@ impl<'a> RowWriter<'a> {
 /// # Errors
 /// The database failed.
 pub async fn insert_rows(tx: &DatabaseTransaction, table: &str, columns: &[&str], all: Vec<Vec<Value>>) -> Result<(), LoadError> {
-    let mut writer = RowWriter::new(tx, table, columns);
+    let mut writer = RowWriter::new(tx, table, columns, &[]);
     for row in all {
         writer.push(row).await?;
     }
@@ -125,6 +163,18 @@ const LINE_COLUMNS: [&str; 27] = [
     "late_from",
     "corrects",
     "version",
+];
+
+/// What the schema puts into these columns.
+const LINE_DEFAULTS: [(&str, ByDefault); 8] = [
+    ("item", ByDefault::Empty),
+    ("role", ByDefault::Empty),
+    ("rule", ByDefault::Empty),
+    ("part", ByDefault::Zero),
+    ("uncut_minor", ByDefault::NoNumber),
+    ("fund", ByDefault::NoText),
+    ("late_from", ByDefault::NoText),
+    ("corrects", ByDefault::NoText),
 ];
 
 fn optional(text: Option<&Text>) -> Value {
@@ -178,7 +228,7 @@ impl<'a> LineWriter<'a> {
     /// Into a period of a programme.
     #[must_use]
     pub fn new(tx: &'a DatabaseTransaction, program: &'a str, period: Period) -> Self {
-        Self { rows: RowWriter::new(tx, "commission_lines", &LINE_COLUMNS), program, period: period.to_string() }
+        Self { rows: RowWriter::new(tx, "commission_lines", &LINE_COLUMNS, &LINE_DEFAULTS), program, period: period.to_string() }
     }
 
     /// Takes the lines of one earner.
@@ -216,14 +266,14 @@ pub async fn store_bookings(
     let period = work.period.to_string();
     let sourced: Text = program::programme::SOURCED.into();
     let booked = || work.jobs.iter().filter(|job| job.credits.is_some());
-    let mut invoices = RowWriter::new(tx, "bookings", &["program", "invoice", "period"]);
+    let mut invoices = RowWriter::new(tx, "bookings", &["program", "invoice", "period"], &[]);
     for job in booked() {
         let id = &work.sets[job.set].invoices[job.place].id;
         invoices.push(vec![program.into(), (&**id).into(), period.as_str().into()]).await?;
     }
     invoices.finish().await?;
     let mut credits =
-        RowWriter::new(tx, "booked_credits", &["invoice", "item", "program", "partner", "role", "share", "credit", "booked_by", "period"]);
+        RowWriter::new(tx, "booked_credits", &["invoice", "item", "program", "partner", "role", "share", "credit", "booked_by", "period"], &[]);
     for job in booked() {
         let set = &work.sets[job.set];
         let invoice = &set.invoices[job.place];

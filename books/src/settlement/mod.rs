@@ -1,5 +1,6 @@
 //! Making a period final: freeze, rate each earner, finish each payee (architecture: "How a month becomes money").
 
+pub mod ahead;
 pub mod error;
 pub mod finish;
 pub mod freeze;

@@ -5,6 +5,7 @@ use program::line::Line;
 use sea_orm::DatabaseTransaction;
 use tokio::task::JoinHandle;
 
+use super::ahead::{Beside, FactsAhead};
 use super::error::SettleError;
 use super::finish::SummedUp;
 use super::freeze::{self, Frozen, Stage};
@@ -132,11 +133,16 @@ impl Summing {
 }
 
 /// Rates everything that a period books and stores it (architecture: pass b); nothing when something is wrong.
-async fn rate(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period) -> Result<Result<Summing, Vec<String>>, SettleError> {
+async fn rate(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    period: Period,
+    ahead: Option<FactsAhead>,
+) -> Result<Result<Summing, Vec<String>>, SettleError> {
     let mut wrong = Vec::new();
     let mut clock = Stopwatch::start(&knowledge.program, period);
     let previous = freeze::cutoff_before(tx, &knowledge.program, period).await?;
-    let work = workset::gather(tx, knowledge, period, previous).await?;
+    let work = workset::gather(tx, knowledge, period, previous, ahead).await?;
     clock.lap("gathered", work.jobs.len());
     let rating = Rating::prepare(tx, knowledge, &work, &knowledge.fx, &mut wrong).await?;
     clock.lap("prepared", rating.spiff_uses().len());
@@ -183,7 +189,7 @@ pub async fn settle_within(tx: &DatabaseTransaction, program: &str, periods: &[P
     for &period in periods {
         let frozen = freeze::freeze(tx, program, period, now).await?;
         let knowledge = Knowledge::load(tx, program, frozen.cutoff).await?;
-        let (knowledge, summing) = tier_and_rate(tx, knowledge, frozen, now).await?;
+        let (knowledge, summing) = tier_and_rate(tx, knowledge, frozen, None, now).await?;
         let mut summed = summing.end().await?;
         for payees in finish::payees(tx, program, period).await?.chunks(PAYEES_AT_ONCE) {
             finish::finish(tx, &knowledge, period, payees, summed.as_mut(), now).await?;
@@ -198,10 +204,44 @@ pub async fn settle_within(tx: &DatabaseTransaction, program: &str, periods: &[P
 /// # Errors
 /// Facts are missing or wrong (nothing is posted, the period is open again), or the database failed.
 pub async fn settle_period(books: &Books, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
+    settle_periods(books, program, &[period], now, |_| ()).await
+}
+
+/// Makes periods final, one after the other, and tells of each that is; see [`settle_period`].
+///
+/// # Errors
+/// As [`settle_period`]; those told of before stay final.
+pub async fn settle_periods(
+    books: &Books,
+    program: &str,
+    periods: &[Period],
+    now: Instant,
+    mut made_final: impl FnMut(Period) + Send,
+) -> Result<(), SettleError> {
+    let mut beside = Beside::default();
+    let mut result = Ok(());
+    for (place, &period) in periods.iter().enumerate() {
+        result = settle_one(books, program, (period, periods.get(place + 1).copied()), &mut beside, now).await;
+        if result.is_err() {
+            break;
+        }
+        made_final(period);
+    }
+    beside.end(books).await;
+    result
+}
+
+async fn settle_one(
+    books: &Books,
+    program: &str,
+    (period, next): (Period, Option<Period>),
+    beside: &mut Beside,
+    now: Instant,
+) -> Result<(), SettleError> {
     let tx = books.begin_write().await?;
     freeze::freeze(&tx, program, period, now).await?;
     tx.commit().await?;
-    let result = settle_frozen(books, program, period, now).await;
+    let result = settle_frozen(books, program, (period, next), beside, now).await;
     if let Err(SettleError::Data { .. }) = &result {
         let tx = books.begin_write().await?;
         freeze::thaw(&tx, program, period).await?;
@@ -210,7 +250,13 @@ pub async fn settle_period(books: &Books, program: &str, period: Period, now: In
     result
 }
 
-async fn settle_frozen(books: &Books, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
+async fn settle_frozen(
+    books: &Books,
+    program: &str,
+    (period, next): (Period, Option<Period>),
+    beside: &mut Beside,
+    now: Instant,
+) -> Result<(), SettleError> {
     let tx = books.begin_write().await?;
     let frozen = freeze::lock(&tx, program, period).await?;
     if frozen.stage == Stage::Final {
@@ -220,7 +266,9 @@ async fn settle_frozen(books: &Books, program: &str, period: Period, now: Instan
     let mut clock = Stopwatch::start(program, period);
     let knowledge = Knowledge::load(&tx, program, frozen.cutoff).await?;
     clock.lap("knowledge loaded", knowledge.homes.len());
-    let (knowledge, summing) = match tier_and_rate(&tx, knowledge, frozen, now).await {
+    let ahead = beside.facts().await;
+    clock.lap("facts read ahead", ahead.as_ref().map_or(0, |ahead| ahead.set.invoices.len()));
+    let (knowledge, summing) = match tier_and_rate(&tx, knowledge, frozen, ahead, now).await {
         Ok(rated) => rated,
         Err(error) => {
             tx.rollback().await?;
@@ -230,8 +278,13 @@ async fn settle_frozen(books: &Books, program: &str, period: Period, now: Instan
     let mut clock = Stopwatch::start(program, period);
     tx.commit().await?;
     clock.lap("rating committed", 1);
+    beside.checkpoint(books);
     let summed = summing.end().await?;
     clock.lap("summed up", 1);
+    // Not before the kept lines are gone: both at once would need too much memory.
+    if let Some(next) = next {
+        beside.read_ahead(books, program, next);
+    }
     finish_in_batches(books, &knowledge, period, summed, now).await
 }
 
@@ -240,6 +293,7 @@ async fn tier_and_rate(
     tx: &DatabaseTransaction,
     mut knowledge: Knowledge,
     frozen: Frozen,
+    ahead: Option<FactsAhead>,
     now: Instant,
 ) -> Result<(Knowledge, Summing), SettleError> {
     let mut summing = Summing(None);
@@ -254,7 +308,7 @@ async fn tier_and_rate(
         }
     }
     if matches!(frozen.stage, Stage::Frozen | Stage::Tiered) {
-        summing = rate(tx, &knowledge, period).await?.map_err(|wrong| data_error(&program, period, wrong))?;
+        summing = rate(tx, &knowledge, period, ahead).await?.map_err(|wrong| data_error(&program, period, wrong))?;
         freeze::reach(tx, &program, period, Stage::Rated, now).await?;
     }
     Ok((knowledge, summing))

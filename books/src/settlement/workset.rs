@@ -9,6 +9,7 @@ use program::member::PartnerNo;
 use program::programme::{RuleKind, SOURCED};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
+use super::ahead::FactsAhead;
 use super::lines;
 use super::refunds::RefundBook;
 use crate::load::Knowledge;
@@ -75,10 +76,16 @@ struct Gatherer<'a> {
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
-pub async fn gather(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, previous_cutoff: i64) -> Result<Workset, LoadError> {
+pub async fn gather(
+    tx: &DatabaseTransaction,
+    knowledge: &Knowledge,
+    period: Period,
+    previous_cutoff: i64,
+    ahead: Option<FactsAhead>,
+) -> Result<Workset, LoadError> {
     let gatherer = Gatherer { tx, knowledge, period, previous_cutoff, sourced: SOURCED.into() };
     let mut work = Workset { period, sets: Vec::new(), covered: (0, 0), jobs: Vec::new(), refunds: RefundBook::default() };
-    gatherer.eligible(&mut work).await?;
+    gatherer.eligible(&mut work, ahead).await?;
     gatherer.stragglers(&mut work).await?;
     sort_by_payment(&mut work);
     gatherer.late_bonuses(&mut work).await?;
@@ -92,6 +99,18 @@ fn sort_by_payment(work: &mut Workset) {
         let (a, b) = (&sets[a.set].invoices[a.place], &sets[b.set].invoices[b.place]);
         (a.paid_at, &a.id).cmp(&(b.paid_at, &b.id))
     });
+}
+
+/// The instants from (inclusive) and before (exclusive), microseconds, between which everything is paid that a period books in its turn.
+#[must_use]
+pub fn covered(knowledge: &Knowledge, period: Period) -> (i64, i64) {
+    let holds: Vec<u32> = knowledge.versions.iter().map(|version| version.programme.settlement.hold_days).collect();
+    let longest = holds.iter().copied().max().unwrap_or(0);
+    let shortest = holds.iter().copied().min().unwrap_or(0);
+    let first = period.first_day() - chrono::Days::new(longest.into());
+    let end = period.next().first_day() - chrono::Days::new(shortest.into());
+    let zone = knowledge.versions.constant().timezone;
+    (Instant::start_of(first, zone).0, Instant::start_of(end, zone).0)
 }
 
 impl Gatherer<'_> {
@@ -109,15 +128,17 @@ impl Gatherer<'_> {
         paid_on < self.knowledge.versions.constant().settlement.first_period.first_day()
     }
 
-    async fn eligible(&self, work: &mut Workset) -> Result<(), LoadError> {
-        let holds: Vec<u32> = self.knowledge.versions.iter().map(|version| version.programme.settlement.hold_days).collect();
-        let longest = holds.iter().copied().max().unwrap_or(0);
-        let shortest = holds.iter().copied().min().unwrap_or(0);
-        let first = self.period.first_day() - chrono::Days::new(longest.into());
-        let end = self.period.next().first_day() - chrono::Days::new(shortest.into());
-        work.covered = (self.start_of(first), self.start_of(end));
+    async fn eligible(&self, work: &mut Workset, ahead: Option<FactsAhead>) -> Result<(), LoadError> {
+        work.covered = covered(self.knowledge, self.period);
         let scope = Scope::paid_between(work.covered.0, work.covered.1);
-        self.book(work, &scope, |own| own == self.period).await
+        // What was recorded since, or a version that covers other days, makes what was read ahead useless.
+        let mut set = match ahead.filter(|ahead| ahead.cutoff == self.knowledge.cutoff && ahead.covered == work.covered) {
+            Some(ahead) => ahead.set,
+            None => InvoiceSet::load_facts(self.tx, self.knowledge, &scope).await?,
+        };
+        set.load_booked(self.tx, self.knowledge, &scope).await?;
+        self.book(work, set, |own| own == self.period);
+        Ok(())
     }
 
     /// Invoices of earlier periods that were not booked then: recorded, filled or credited since the cut-off before.
@@ -138,7 +159,8 @@ impl Gatherer<'_> {
         let ids: Vec<Text> = ids.into_iter().filter(|id| !in_range.contains(id)).collect();
         for ids in ids.chunks(IDS_AT_ONCE) {
             let scope = Scope::ids(self.tx.get_database_backend(), ids);
-            self.book(work, &scope, |own| own < self.period).await?;
+            let set = InvoiceSet::load(self.tx, self.knowledge, &scope).await?;
+            self.book(work, set, |own| own < self.period);
         }
         Ok(())
     }
@@ -164,8 +186,7 @@ impl Gatherer<'_> {
     }
 
     /// Books the invoices of a scope whose own period fits, that this programme has not booked and of which any item has a credit in it.
-    async fn book(&self, work: &mut Workset, scope: &Scope, fits: impl Fn(Period) -> bool) -> Result<(), LoadError> {
-        let set = InvoiceSet::load(self.tx, self.knowledge, scope).await?;
+    fn book(&self, work: &mut Workset, set: InvoiceSet, fits: impl Fn(Period) -> bool) {
         let number = work.sets.len();
         for (place, invoice) in set.invoices.iter().enumerate() {
             let own_period = self.own_period(invoice.paid_on);
@@ -178,7 +199,6 @@ impl Gatherer<'_> {
             }
         }
         work.sets.push(set);
-        Ok(())
     }
 
     /// Items of members whose settlement books an invoice of a month: those of the month booked before may now get its bonus (domain.md §4.1).

@@ -18,7 +18,7 @@ const AT_ONCE: i64 = 300;
 
 const DRAFTS: &str = "SELECT program, partner, period, currency FROM settlements WHERE status = 'draft' ORDER BY 1, 3, 2, 4";
 const TRANSACTION_OF_NONE: &str = "SELECT id FROM transactions WHERE kind = 'settlement' \
-     EXCEPT SELECT 'settlement/' || program || '/' || partner || '/' || period || '/' || currency FROM settlements ORDER BY 1";
+     EXCEPT SELECT 'settlement/' || program || '/' || period || '/' || partner || '/' || currency FROM settlements ORDER BY 1";
 
 pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
     let settlement = ["program", "partner", "period", "currency"];
@@ -133,7 +133,7 @@ async fn check_page(scan: &mut Scan<'_>, terms: &Terms, period: Period, heads: &
 }
 
 fn transaction_of(program: &str, period: &str, head: &Head) -> String {
-    format!("settlement/{program}/{}/{period}/{}", head.partner, head.currency)
+    format!("settlement/{program}/{period}/{}/{}", head.partner, head.currency)
 }
 
 /// What a total of the settlement is instead of what its lines ask for (domain.md §4.6).

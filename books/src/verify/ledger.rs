@@ -13,7 +13,7 @@ const WITHOUT_TRANSACTION: &str = "SELECT DISTINCT p.transaction_id FROM posting
 const STRANGE_CURRENCY: &str = "SELECT p.transaction_id, p.ordinal, p.account, p.currency FROM postings p \
      WHERE NOT EXISTS (SELECT 1 FROM account_balances b WHERE b.account = p.account AND b.currency = p.currency) ORDER BY 1, 2";
 const OTHER_CURRENCY: &str = "SELECT p.transaction_id, p.ordinal, p.account, p.currency FROM settlements s \
-     JOIN postings p ON p.transaction_id = 'settlement/' || s.program || '/' || s.partner || '/' || s.period || '/' || s.currency \
+     JOIN postings p ON p.transaction_id = 'settlement/' || s.program || '/' || s.period || '/' || s.partner || '/' || s.currency \
      WHERE p.currency <> s.currency ORDER BY 1, 2";
 
 const OTHER_BALANCE: &str = "SELECT b.account, b.currency, b.balance_minor, s.posted_minor FROM account_balances b LEFT JOIN \

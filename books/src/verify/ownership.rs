@@ -51,7 +51,7 @@ const RULES: [Rule; 9] = [
     ),
     (
         "SELECT p.transaction_id, p.account FROM settlements s \
-         JOIN postings p ON p.transaction_id = 'settlement/' || s.program || '/' || s.partner || '/' || s.period || '/' || s.currency \
+         JOIN postings p ON p.transaction_id = 'settlement/' || s.program || '/' || s.period || '/' || s.partner || '/' || s.currency \
          WHERE p.account NOT IN ('partner:' || s.partner || ':' || s.program || ':payable', 'partner:' || s.partner || ':' || s.program || ':coop') \
            AND SUBSTR(p.account, 1, LENGTH('expense:' || s.program || ':')) <> 'expense:' || s.program || ':' ORDER BY 1, 2",
         &["transaction", "account"],
