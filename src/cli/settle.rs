@@ -52,13 +52,32 @@ pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
     let tx = books.begin_read().await?;
     let open = run::open_periods(&tx, &args.program, target, Some(at.now)).await?;
     tx.rollback().await?;
+    let mut made = Vec::new();
+    let mut failure = None;
     for &period in &open {
-        run::settle_period(&books, &args.program, period, at.now).await?;
+        match run::settle_period(&books, &args.program, period, at.now).await {
+            Ok(()) => made.push(period),
+            Err(error) => {
+                failure = Some((period, CliError::from(error)));
+                break;
+            }
+        }
     }
-    let tx = books.begin_read().await?;
-    let printed = print(at, &tx, &args, &shown(target, &open), &[]).await;
-    tx.rollback().await?;
-    printed
+    let Some((failed, error)) = failure else {
+        let tx = books.begin_read().await?;
+        let printed = print(at, &tx, &args, &shown(target, &open), &[], None).await;
+        tx.rollback().await?;
+        return printed;
+    };
+    // What is final stays final, so it is printed before the failure is told.
+    if at.json || !made.is_empty() {
+        let told = serde_json::json!({ "period": failed.to_string(), "message": error.text() });
+        let tx = books.begin_read().await?;
+        let printed = print(at, &tx, &args, &made, &[], Some(&told)).await;
+        tx.rollback().await?;
+        printed?;
+    }
+    Err(error)
 }
 
 /// A period asked for by name is printed even if it was final before.
@@ -75,15 +94,23 @@ async fn preview(at: &At, books: &books::connection::Books, args: &SettleArgs, t
     let result = async {
         let open = run::open_periods(&tx, &args.program, target, None).await?;
         run::settle_within(&tx, &args.program, &open, at.now).await?;
-        print(at, &tx, args, &shown(target, &open), &open).await
+        print(at, &tx, args, &shown(target, &open), &open, None).await
     }
     .await;
     tx.rollback().await?;
     result
 }
 
-/// Prints settlements period by period; those of `drafts` were computed only. Lines are read where JSON shows them, a few partners at a time.
-async fn print(at: &At, tx: &sea_orm::DatabaseTransaction, args: &SettleArgs, periods: &[Period], drafts: &[Period]) -> Result<(), CliError> {
+/// Prints settlements period by period, and in JSON what ended the run early; those of `drafts` were computed only. Lines are read where
+/// JSON shows them, a few partners at a time.
+async fn print(
+    at: &At,
+    tx: &sea_orm::DatabaseTransaction,
+    args: &SettleArgs,
+    periods: &[Period],
+    drafts: &[Period],
+    error: Option<&serde_json::Value>,
+) -> Result<(), CliError> {
     let mut list = output::JsonList::new("settlements");
     let mut all = Vec::new();
     for &period in periods {
@@ -103,7 +130,7 @@ async fn print(at: &At, tx: &sea_orm::DatabaseTransaction, args: &SettleArgs, pe
             found = rest;
         }
     }
-    if at.json { list.finish() } else { output::text(&statements::summary_table(&all, &output::table)) }
+    if at.json { list.finish(error) } else { output::text(&statements::summary_table(&all, &output::table)) }
 }
 
 /// Settlements whose lines are held at once while printing.
