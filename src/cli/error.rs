@@ -85,11 +85,10 @@ impl From<books::load::row::LoadError> for CliError {
 
 impl From<SettleError> for CliError {
     fn from(error: SettleError) -> Self {
-        let text = match &error {
-            SettleError::Data { program, period, reasons } => {
-                format!("{program} {period} can't be settled; nothing of {period} was posted:\n{}", reasons.join("\n"))
-            }
-            other => other.to_string(),
+        let text = if let SettleError::Data { program, period, reasons } = &error {
+            format!("{program} {period} can't be settled; nothing of {period} was posted:\n{}", reasons.join("\n"))
+        } else {
+            error.to_string()
         };
         if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
     }

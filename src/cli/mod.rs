@@ -30,7 +30,7 @@ const DEFAULT_DATABASE: &str = "sqlite://tributary.db";
 #[command(name = "tributary", version, propagate_version = true)]
 struct Cli {
     /// The database: `sqlite://FILE` (made when missing) or `postgres://…` [env, too: `TRIBUTARY_DATABASE__URL`] [default:
-    /// sqlite://tributary.db]
+    /// `sqlite://tributary.db`]
     #[arg(long, global = true, env = "TRIBUTARY_DATABASE_URL", hide_env_values = true)]
     database: Option<String>,
     /// Print one JSON document on standard output, and nothing else there
