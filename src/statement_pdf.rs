@@ -8,11 +8,12 @@ use std::thread;
 use books::load::row::{LoadError, first_row, rows};
 use books::load::versions;
 use books::statements::StoredSettlement;
+use program::line::Source;
 use program::settlement::Settlement;
 use program::statement::{Setting, Statement, WalletBalances};
 use program::version::Versions;
 use sea_orm::{DatabaseTransaction, Value};
-use typeset::{FontDirs, MissingGlyphs, Template, Typeset, TypesetError, Typesetter};
+use typeset::{FontDirs, MissingGlyphs, Reasons, Template, Typeset, TypesetError, Typesetter};
 
 /// Names that are looked up in one query.
 const NAMES_AT_ONCE: usize = 500;
@@ -48,10 +49,20 @@ pub enum StatementError {
 }
 
 impl StatementError {
-    /// Whether the template or a font directory is wrong, and not the books.
+    /// Whether the template, a font directory or the path to write to is wrong, and neither the books nor the machine.
     #[must_use]
     pub fn is_input(&self) -> bool {
-        let Self::Typeset(error) = self else { return false };
+        let error = match self {
+            Self::Typeset(error) => error,
+            Self::Write { source, .. } => {
+                use std::io::ErrorKind::{
+                    InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+                };
+                let mistakes = [NotFound, NotADirectory, IsADirectory, PermissionDenied, InvalidInput, InvalidFilename, ReadOnlyFilesystem];
+                return mistakes.contains(&source.kind());
+            }
+            Self::Books(_) | Self::Sum { .. } | Self::Stopped => return false,
+        };
         match error {
             TypesetError::TemplateUnreadable { .. }
             | TypesetError::TemplateTooLarge { .. }
@@ -71,6 +82,8 @@ pub struct Look {
     pub template: Option<PathBuf>,
     /// Where fonts are looked for beside the built-in ones.
     pub fonts: Vec<PathBuf>,
+    /// Whether the machine's fonts serve, too: what is printed then depends on it.
+    pub system_fonts: bool,
     /// Whether characters that no font has are printed as boxes instead of refused.
     pub allow_missing_glyphs: bool,
 }
@@ -82,26 +95,45 @@ impl Look {
     /// [`StatementError::Typeset`].
     pub fn typesetter(&self) -> Result<Typesetter, StatementError> {
         let template = self.template.as_deref().map_or_else(|| Ok(Template::standard()), Template::read)?;
-        let fonts = FontDirs { directories: self.fonts.clone(), system: false };
+        let fonts = FontDirs { directories: self.fonts.clone(), system: self.system_fonts };
         let missing = if self.allow_missing_glyphs { MissingGlyphs::Report } else { MissingGlyphs::Refuse };
         Ok(Typesetter::new(template, &fonts)?.with_missing_glyphs(missing))
     }
+}
+
+/// A statement, and why its adjustments were made.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The statement.
+    pub statement: Statement,
+    /// The reasons by adjustment.
+    pub reasons: Reasons,
 }
 
 /// What the statements of a programme's settlements show, in their order; one with more lines than a PDF can have is its summary.
 ///
 /// # Errors
 /// The database failed, or a sum does not fit.
-pub async fn models(tx: &DatabaseTransaction, program: &str, settlements: &[StoredSettlement]) -> Result<Vec<Statement>, StatementError> {
+pub async fn models(tx: &DatabaseTransaction, program: &str, settlements: &[StoredSettlement]) -> Result<Vec<Told>, StatementError> {
     let versions = versions::load(tx, program, i64::MAX).await?;
     let names = partner_names(tx, settlements).await?;
+    let all_reasons = books::statements::reasons(tx, settlements).await?;
     let mut statements = Vec::with_capacity(settlements.len());
     for stored in settlements {
         let wallet = wallet_balances(tx, &stored.settlement).await?;
         let statement = model(stored, &versions, &names, wallet)?;
-        statements.push(if statement.lines.len() > typeset::LINES_MAX { statement.summary() } else { statement });
+        let statement = if statement.lines.len() > typeset::LINES_MAX { statement.summary() } else { statement };
+        let ids = statement.lines.iter().filter(|line| line.source == Source::Adjustment.name()).map(|line| &line.source_id);
+        let reasons = ids.filter_map(|id| Some((id.clone(), printable(all_reasons.get(id)?)))).collect();
+        statements.push(Told { statement, reasons });
     }
     Ok(statements)
+}
+
+/// What a page can't show, or what would turn the figures beside it, becomes a space.
+fn printable(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
 }
 
 fn model(
@@ -181,19 +213,21 @@ pub fn write(path: &Path, typeset: &Typeset) -> Result<(), StatementError> {
 /// The first that was found; what was begun before is finished.
 pub fn set_all(
     typesetter: &Typesetter,
-    statements: &[Statement],
+    statements: &[Told],
     take: &(dyn Fn(&Statement, &Typeset) -> Result<(), StatementError> + Sync),
 ) -> Result<(), StatementError> {
     let queue = Mutex::new(statements.iter());
     let next = || queue.lock().ok().and_then(|mut queue| queue.next());
     let work = || {
-        while let Some(statement) = next() {
-            typesetter.statement(statement).map_err(StatementError::from).and_then(|typeset| take(statement, &typeset)).inspect_err(|_| {
-                // Nobody begins another one.
-                if let Ok(mut queue) = queue.lock() {
-                    *queue = [].iter();
-                }
-            })?;
+        while let Some(Told { statement, reasons }) = next() {
+            typesetter.statement_with(statement, reasons).map_err(StatementError::from).and_then(|typeset| take(statement, &typeset)).inspect_err(
+                |_| {
+                    // Nobody begins another one.
+                    if let Ok(mut queue) = queue.lock() {
+                        *queue = [].iter();
+                    }
+                },
+            )?;
         }
         Ok(())
     };

@@ -8,9 +8,9 @@ use sea_orm::{
     AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, SqlxPostgresConnector,
     SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 
 use crate::sql;
 
@@ -191,8 +191,12 @@ impl Books {
         let options = PgConnectOptions::from_str(url).map_err(|_| ConnectionError::UnknownAddress(without_secret(url)))?;
         let options = options.application_name("tributary").disable_statement_logging();
         let database = format!("{} on {}:{}", options.get_database().unwrap_or("(default)"), options.get_host(), options.get_port());
+        let failed = |source: sqlx::Error| ConnectionError::Open { database: database.clone(), source: connect_error(source) };
+        // A pool takes a refused connection for a server that starts, and asks again until its time is over: so ask once before.
+        let probe = tokio::time::timeout(WAIT_MAX, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(failed)?;
+        probe.close().await.map_err(failed)?;
         let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS_MAX).acquire_timeout(WAIT_MAX);
-        let pool = pool.connect_with(options.clone()).await.map_err(|source| ConnectionError::Open { database, source: connect_error(source) })?;
+        let pool = pool.connect_with(options.clone()).await.map_err(failed)?;
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
         refuse_unsafe(&connection).await?;
         Ok(Self { write: connection.clone(), read: connection, address: Address::Postgres(Box::new(options)) })

@@ -33,6 +33,9 @@ pub(crate) struct DemoArgs {
     /// Replace what a demo made in the directory before; other files stay
     #[arg(long)]
     force: bool,
+    /// Not used: a demo has a database of its own
+    #[arg(long, hide = true)]
+    database: Option<String>,
 }
 
 fn partners(text: &str) -> Result<usize, String> {
@@ -41,7 +44,7 @@ fn partners(text: &str) -> Result<usize, String> {
 }
 
 pub(crate) async fn run(at: &At, args: DemoArgs) -> Result<(), CliError> {
-    let DemoArgs { directory, partners, seed, all_statements, force } = args;
+    let DemoArgs { directory, partners, seed, all_statements, force, database: _ } = args;
     let options = Options { directory, partners, seed, all_statements, replace: force };
     let bar = progress_bar();
     let played = demo::play(&options, Progress::new(bar.clone())).await;

@@ -1,5 +1,6 @@
 //! What ends a command early, and its exit code.
 
+use books::explain::text::inert;
 use books::programs::ApplyError;
 use books::review::ReviewError;
 use books::settlement::SettleError;
@@ -9,8 +10,8 @@ use books::settlement::SettleError;
 pub enum CliError {
     /// The input or usage is wrong: exit code 2.
     Input(String),
-    /// A programme file is wrong: exit code 2, shown with its place.
-    File(Box<program::file::FileErrors>),
+    /// A file is wrong: exit code 2. Its lines begin with their places, so that editors can jump there, and are printed as they are.
+    Places(String),
     /// It failed: exit code 1.
     Failed(String),
 }
@@ -20,18 +21,31 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Input(_) | Self::File(_) => 2,
+            Self::Input(_) | Self::Places(_) => 2,
             Self::Failed(_) => 1,
+        }
+    }
+
+    /// What is wrong, in words.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Input(text) | Self::Places(text) | Self::Failed(text) => text,
         }
     }
 
     /// Says on standard error what is wrong.
     pub fn report(self) {
         match self {
-            Self::Input(text) | Self::Failed(text) => eprintln!("error: {text}"),
-            Self::File(errors) => eprintln!("{:?}", miette::Report::new(*errors)),
+            Self::Input(text) | Self::Failed(text) => eprintln!("error: {}", shown(&text)),
+            Self::Places(text) => eprintln!("{}", shown(&text)),
         }
     }
+}
+
+/// Line by line, without what a terminal would obey.
+fn shown(text: &str) -> String {
+    text.lines().map(inert).collect::<Vec<_>>().join("\n")
 }
 
 impl From<crate::app::StartError> for CliError {
@@ -43,7 +57,7 @@ impl From<crate::app::StartError> for CliError {
 }
 
 /// An error's text and those of its causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -71,7 +85,12 @@ impl From<books::load::row::LoadError> for CliError {
 
 impl From<SettleError> for CliError {
     fn from(error: SettleError) -> Self {
-        if error.is_input() { Self::Input(error.to_string()) } else { Self::Failed(error.to_string()) }
+        let text = if let SettleError::Data { program, period, reasons } = &error {
+            format!("{program} {period} can't be settled; nothing of {period} was posted:\n{}", reasons.join("\n"))
+        } else {
+            error.to_string()
+        };
+        if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
     }
 }
 

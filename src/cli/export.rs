@@ -24,11 +24,11 @@ enum ExportCommand {
     ///
     /// beancount and hledger get legal account names, accounts opened on their first day, and a balance assertion for every account and
     /// currency, dated the day after the last transaction. With --from, what was there before is one opening transaction, so that
-    /// balances are those of the books.
+    /// balances are those of the books. --json prints `{"transactions": […]}` with their postings, debits above zero.
     Journal {
-        /// For which program
+        /// How it is written; --json takes its place
         #[arg(long, value_enum)]
-        format: JournalFormat,
+        format: Option<JournalFormat>,
         /// Only this programme's transactions
         #[arg(long)]
         program: Option<String>,
@@ -95,15 +95,18 @@ impl From<JournalFormat> for Format {
 pub(crate) async fn run(at: &At, args: ExportArgs) -> Result<ExitCode, CliError> {
     match args.command {
         ExportCommand::Journal { format, program, from, through } => {
-            if at.json {
-                return Err(CliError::Input("a journal has no JSON form; leave --json out and choose a --format".into()));
-            }
+            let format = match (format, at.json) {
+                (Some(format), false) => format.into(),
+                (None, true) => Format::Json,
+                (Some(_), true) => return Err(CliError::Input("--json and --format exclude each other".into())),
+                (None, false) => return Err(CliError::Input("name a format with --format csv, beancount or hledger, or ask for --json".into())),
+            };
             if let (Some(from), Some(through)) = (from, through)
                 && through < from
             {
                 return Err(CliError::Input(format!("--through {through} lies before --from {from}")));
             }
-            journal(at, &Selection { program, from, through }, format.into()).await?;
+            journal(at, &Selection { program, from, through }, format).await?;
         }
         ExportCommand::Accruals { as_of, program, format } => {
             if at.json && format == ReportFormat::Csv {
@@ -168,7 +171,7 @@ fn table(found: &Accruals) -> Result<String, program::exact::Overflow> {
     if rows.is_empty() {
         return Ok(format!("nothing is owed as of {}\n", found.as_of));
     }
-    let heads = ["programme", "partner", "", "payable", "carried", "unsettled", "co-op", "co-op unsettled", "total"];
+    let heads = ["programme", "partner", "currency", "payable", "carried", "unsettled", "co-op", "co-op unsettled", "total"];
     let mut text = format!("earned and not yet paid as of {}\n\n", found.as_of);
     text.push_str(&output::table(&heads, &[false, false, false, true, true, true, true, true, true], &rows));
     for ((program, currency), minor) in &found.in_transit_minor {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use books::record::{self, FactKind, Format, Input, Phase, RecordError, Recorded};
+use books::record::{self, FactKind, Format, ImportError, ImportErrors, Input, Phase, RecordError, Recorded};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -24,7 +24,10 @@ pub(crate) struct ImportArgs {
 pub(crate) async fn run(at: &At, args: ImportArgs) -> Result<(), CliError> {
     let ImportArgs { kind, file: path, dry_run } = args;
     let origin = path.display().to_string();
-    let wrong = |reason: String| CliError::Input(format!("{origin}: {reason}"));
+    let wrong = |reason: String| {
+        let errors = vec![ImportError { line: 0, column: None, reason }];
+        refused(at, kind, dry_run, &ImportErrors { file: origin.clone(), errors, total: 1 })
+    };
     let format = format_of(&path).ok_or_else(|| wrong("the file's name must end in .csv or .jsonl".into()))?;
     let file = File::open(&path).map_err(|error| wrong(error.to_string()))?;
     let length = file.metadata().map_err(|error| wrong(error.to_string()))?;
@@ -36,7 +39,42 @@ pub(crate) async fn run(at: &At, args: ImportArgs) -> Result<(), CliError> {
     let input = Input { kind, format, origin: origin.clone(), reader: bar.wrap_read(file), dry_run };
     let recorded = record::record(&books, input, at.now, |phase| show_phase(&bar, phase)).await;
     bar.finish_and_clear();
-    print(at, kind, &origin, dry_run, recorded.map_err(failed)?)
+    match recorded {
+        Ok(recorded) => print(at, kind, &origin, dry_run, recorded),
+        Err(RecordError::Input(errors)) => Err(refused(at, kind, dry_run, &errors)),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What is wrong with the file, each thing at its place; line 0 is the file as a whole. With --json the document says the same.
+fn refused(at: &At, kind: FactKind, dry_run: bool, wrong: &ImportErrors) -> CliError {
+    let ImportErrors { file, errors, total } = wrong;
+    if at.json {
+        let shown = |error: &ImportError| {
+            let line = (error.line > 0).then_some(error.line);
+            serde_json::json!({ "file": file, "line": line, "column": error.column, "message": error.reason })
+        };
+        let list: Vec<serde_json::Value> = errors.iter().map(shown).collect();
+        let document = serde_json::json!({ "kind": kind.name(), "file": file, "dry_run": dry_run, "total_errors": total, "errors": list });
+        if let Err(error) = output::json(&document) {
+            return error;
+        }
+    }
+    if let [ImportError { line: 0, reason, .. }] = errors.as_slice() {
+        return CliError::Input(format!("{file}: {reason}"));
+    }
+    let mut text = String::new();
+    for ImportError { line, column, reason } in errors {
+        let column = column.as_ref().map(|column| format!("column {column}: ")).unwrap_or_default();
+        text.push_str(&format!("{file}:{line}: {column}{reason}\n"));
+    }
+    let more = if u64::try_from(errors.len()).is_ok_and(|listed| listed == *total) {
+        String::new()
+    } else {
+        format!(", of which the first {} are listed", errors.len())
+    };
+    let count = if *total == 1 { "1 error".to_owned() } else { format!("{total} errors") };
+    CliError::Places(format!("{text}error: {file} has {count}{more}; nothing was recorded"))
 }
 
 fn format_of(path: &Path) -> Option<Format> {

@@ -5,12 +5,14 @@ mod error;
 mod explain;
 mod export;
 mod import;
+mod mistakes;
 mod output;
 mod program;
 mod recertify;
 mod settle;
 mod settlement;
 mod simulate;
+mod touched;
 mod verify;
 mod wallet;
 
@@ -20,13 +22,17 @@ use clap::{Parser, Subcommand};
 
 pub use error::CliError;
 
+/// The database where nobody names one.
+const DEFAULT_DATABASE: &str = "sqlite://tributary.db";
+
 /// Settles what a vendor owes its channel partners.
 #[derive(Debug, Parser)]
 #[command(name = "tributary", version, propagate_version = true)]
 struct Cli {
-    /// The database: `sqlite://FILE` (made when missing) or `postgres://…`
-    #[arg(long, global = true, env = "TRIBUTARY_DATABASE_URL", default_value = "sqlite://tributary.db", hide_env_values = true)]
-    database: String,
+    /// The database: `sqlite://FILE` (made when missing) or `postgres://…` [env, too: `TRIBUTARY_DATABASE__URL`] [default:
+    /// `sqlite://tributary.db`]
+    #[arg(long, global = true, env = "TRIBUTARY_DATABASE_URL", hide_env_values = true)]
+    database: Option<String>,
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
     json: bool,
@@ -95,7 +101,9 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let now = crate::clock::now().map_err(CliError::Input)?;
-    let at = At { url: cli.database, json: cli.json, now };
+    let configured = || std::env::var("TRIBUTARY_DATABASE__URL").ok().filter(|url| !url.is_empty());
+    let url = cli.database.or_else(configured).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+    let at = At { url, json: cli.json, now };
     match cli.command {
         Command::Demo(args) => demo::run(&at, args).await?,
         Command::Program(args) => program::run(&at, args).await?,

@@ -2,12 +2,14 @@
 
 use std::io::{self, Write};
 
+use books::explain::text::inert;
+
 use super::CliError;
 
 /// Prints one JSON document.
 pub(crate) fn json(document: &serde_json::Value) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::other).and_then(|()| out.write_all(b"\n")).or_else(closed)
+    serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from).and_then(|()| out.write_all(b"\n")).or_else(closed)
 }
 
 /// Prints `{"NAME": [ … ]}` element by element, so that a long list is never held whole.
@@ -28,13 +30,14 @@ impl JsonList {
         let head = if self.count == 0 { format!("{{\"{}\": [\n", self.name) } else { ",\n".to_owned() };
         self.count += 1;
         let written = self.out.write_all(head.as_bytes());
-        written.and_then(|()| serde_json::to_writer(&mut self.out, element).map_err(io::Error::other)).or_else(closed)
+        written.and_then(|()| serde_json::to_writer(&mut self.out, element).map_err(io::Error::from)).or_else(closed)
     }
 
-    /// Prints the end.
-    pub(crate) fn finish(mut self) -> Result<(), CliError> {
+    /// Prints the end, and beside the list why it is not longer.
+    pub(crate) fn finish(mut self, error: Option<&serde_json::Value>) -> Result<(), CliError> {
         let head = if self.count == 0 { format!("{{\"{}\": [", self.name) } else { "\n".to_owned() };
-        self.out.write_all(head.as_bytes()).and_then(|()| self.out.write_all(b"]}\n")).and_then(|()| self.out.flush()).or_else(closed)
+        let tail = error.map_or_else(|| "]}\n".to_owned(), |error| format!("],\n\"error\": {error}}}\n"));
+        self.out.write_all(head.as_bytes()).and_then(|()| self.out.write_all(tail.as_bytes())).and_then(|()| self.out.flush()).or_else(closed)
     }
 }
 
@@ -49,11 +52,18 @@ fn closed(error: io::Error) -> Result<(), CliError> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(CliError::Failed(format!("standard output: {error}"))) }
 }
 
-/// A table: columns padded, numbers to the right where `right` says so.
+/// How wide the terminal is, where standard output is one.
+pub(crate) fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
+}
+
+/// A table: columns padded, numbers to the right where `right` says so, no cell with characters that a terminal would obey.
 pub(crate) fn table(heads: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
+    let inert = |row: &Vec<String>| row.iter().map(|cell| inert(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(inert).collect();
     let width = |text: &str| text.chars().count();
     let mut widths: Vec<usize> = heads.iter().map(|head| width(head)).collect();
-    for row in rows {
+    for row in &rows {
         for (column, cell) in row.iter().enumerate() {
             widths[column] = widths[column].max(width(cell));
         }
@@ -69,7 +79,7 @@ pub(crate) fn table(heads: &[&str], right: &[bool], rows: &[Vec<String>]) -> Str
         format!("{}\n", padded.join("  ").trim_end())
     };
     let mut out = line(&mut heads.iter().copied());
-    for row in rows {
+    for row in &rows {
         out.push_str(&line(&mut row.iter().map(String::as_str)));
     }
     out

@@ -6,9 +6,11 @@ use books::load::{Knowledge, versions};
 use books::programs::{self, Applied};
 use clap::{Args, Subcommand};
 use program::calendar::{Date, parse_date};
+use program::file::Change;
 use program::programme::Programme;
 
-use super::{At, CliError, output};
+use super::touched::{Both, Touched};
+use super::{At, CliError, mistakes, output};
 
 /// The largest programme file that is read, bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -22,16 +24,23 @@ pub(crate) struct ProgramArgs {
 #[derive(Debug, Subcommand)]
 enum ProgramCommand {
     /// Check a programme file; every error names its place
-    Check { file: PathBuf },
+    Check {
+        /// The programme file, TOML
+        file: PathBuf,
+    },
     /// Record a version of a programme
     Apply {
+        /// The programme file, TOML
         file: PathBuf,
         /// From this day on (default: the first version from ever, a later one from the first open period)
         #[arg(long, value_parser = date)]
         from: Option<Date>,
     },
     /// Show what a programme file would change, for whom, from when
-    Plan { file: PathBuf },
+    Plan {
+        /// The programme file, TOML
+        file: PathBuf,
+    },
 }
 
 /// Reads a date argument.
@@ -48,7 +57,7 @@ pub(crate) fn load(file: &Path) -> Result<(Programme, String), CliError> {
     }
     let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|error| wrong(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
-    let programme = program::file::load(&file.display().to_string(), &text).map_err(|errors| CliError::File(Box::new(errors)))?;
+    let programme = program::file::load(&file.display().to_string(), &text).map_err(|errors| CliError::Places(mistakes::shown(&errors, &text)))?;
     Ok((programme, text))
 }
 
@@ -109,25 +118,32 @@ async fn plan(at: &At, file: &Path) -> Result<(), CliError> {
         Err(error) => return Err(error.into()),
     };
     program::file::check_successor(known.constant(), &programme).map_err(|error| CliError::Input(error.to_string()))?;
-    let changes = program::file::differences(&known.on(from).programme, &programme);
+    let old = &known.on(from).programme;
     let knowledge = Knowledge::load(&tx, &programme.id, i64::MAX).await?;
+    tx.rollback().await?;
+    let versions = Both { old, new: &programme, day: from, directory: &knowledge.directory };
     let mut members: Vec<(String, usize)> = programme.tiers.iter().map(|tier| (tier.id.clone(), 0)).collect();
-    for (_, partner) in knowledge.directory.iter().filter(|(_, partner)| partner.active(from)) {
+    for partner in versions.members() {
         if let Some(rank) = partner.effective_tier(from, &programme) {
             members[rank].1 += 1;
         }
     }
-    tx.rollback().await?;
+    let changes = program::file::differences(old, &programme);
+    let changes: Vec<(Change, Touched)> = changes.into_iter().map(|change| (change.clone(), versions.touched(&change.path))).collect();
     planned(at, &programme, from, Some((&changes, &members)))
 }
 
-/// What changes, and how many active members each tier has.
-type Planned<'a> = (&'a [program::file::Change], &'a [(String, usize)]);
+/// What changes and for whom, and how many active members each tier has.
+type Planned<'a> = (&'a [(Change, Touched)], &'a [(String, usize)]);
 
 fn planned(at: &At, programme: &Programme, from: Date, known: Option<Planned<'_>>) -> Result<(), CliError> {
     let (changes, members) = known.unwrap_or((&[], &[]));
     if at.json {
-        let changes: Vec<_> = changes.iter().map(|change| serde_json::json!({ "path": change.path, "old": change.old, "new": change.new })).collect();
+        let change = |(change, touched): &(Change, Touched)| {
+            let touches = serde_json::json!({ "whom": touched.whom, "count": touched.partners.len(), "partners": touched.partners });
+            serde_json::json!({ "path": change.path, "old": change.old, "new": change.new, "touches": touches })
+        };
+        let changes: Vec<_> = changes.iter().map(change).collect();
         let members: serde_json::Map<String, serde_json::Value> = members.iter().map(|(tier, count)| (tier.clone(), (*count).into())).collect();
         let document = serde_json::json!({ "program": programme.id, "new": known.is_none(), "effective_from": from.to_string(), "changes": changes, "active_members": members });
         return output::json(&document);
@@ -138,17 +154,17 @@ fn planned(at: &At, programme: &Programme, from: Date, known: Option<Planned<'_>
     if changes.is_empty() {
         return output::text(&format!("programme {}: nothing would change\n", programme.id));
     }
-    let rows: Vec<Vec<String>> = changes
-        .iter()
-        .map(|change| vec![change.path.clone(), change.old.clone().unwrap_or_else(|| "–".into()), change.new.clone().unwrap_or_else(|| "–".into())])
-        .collect();
-    let affected: Vec<String> = members.iter().filter(|(_, count)| *count > 0).map(|(tier, count)| format!("{count} {tier}")).collect();
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".into());
+    let rows: Vec<Vec<String>> = changes.iter().map(|(change, _)| vec![change.path.clone(), value(&change.old), value(&change.new)]).collect();
+    let whom: Vec<Vec<String>> = changes.iter().map(|(change, touched)| vec![change.path.clone(), touched.text()]).collect();
+    let counts: Vec<String> = members.iter().filter(|(_, count)| *count > 0).map(|(tier, count)| format!("{count} {tier}")).collect();
     let total: usize = members.iter().map(|(_, count)| count).sum();
+    let of = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
     output::text(&format!(
-        "programme {}: applied now it would be {}\n\n{}\nfor {total} active members ({})\n",
+        "programme {}: applied now it would be {}\n\n{}\n{}\nof {total} active members on that day{of}\n",
         programme.id,
         since(from),
         output::table(&["what", "now", "then"], &[false, false, false], &rows),
-        affected.join(", ")
+        output::table(&["what", "for whom"], &[false, false], &whom),
     ))
 }

@@ -52,11 +52,25 @@ pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
     let tx = books.begin_read().await?;
     let open = run::open_periods(&tx, &args.program, target, Some(at.now)).await?;
     tx.rollback().await?;
-    run::settle_periods(&books, &args.program, &open, at.now, |_| ()).await?;
-    let tx = books.begin_read().await?;
-    let printed = print(at, &tx, &args, &shown(target, &open), &[]).await;
-    tx.rollback().await?;
-    printed
+    let mut made = Vec::new();
+    let settled = run::settle_periods(&books, &args.program, &open, at.now, |period| made.push(period)).await;
+    let Err(error) = settled else {
+        let tx = books.begin_read().await?;
+        let printed = print(at, &tx, &args, &shown(target, &open), &[], None).await;
+        tx.rollback().await?;
+        return printed;
+    };
+    let error = CliError::from(error);
+    // What is final stays final, so it is printed before the failure is told.
+    if at.json || !made.is_empty() {
+        let failed = open.get(made.len()).map(ToString::to_string);
+        let told = serde_json::json!({ "period": failed, "message": error.text() });
+        let tx = books.begin_read().await?;
+        let printed = print(at, &tx, &args, &made, &[], Some(&told)).await;
+        tx.rollback().await?;
+        printed?;
+    }
+    Err(error)
 }
 
 /// A period asked for by name is printed even if it was final before.
@@ -73,15 +87,23 @@ async fn preview(at: &At, books: &books::connection::Books, args: &SettleArgs, t
     let result = async {
         let open = run::open_periods(&tx, &args.program, target, None).await?;
         run::settle_within(&tx, &args.program, &open, at.now).await?;
-        print(at, &tx, args, &shown(target, &open), &open).await
+        print(at, &tx, args, &shown(target, &open), &open, None).await
     }
     .await;
     tx.rollback().await?;
     result
 }
 
-/// Prints settlements period by period; those of `drafts` were computed only. Lines are read where JSON shows them, a few partners at a time.
-async fn print(at: &At, tx: &sea_orm::DatabaseTransaction, args: &SettleArgs, periods: &[Period], drafts: &[Period]) -> Result<(), CliError> {
+/// Prints settlements period by period, and in JSON what ended the run early; those of `drafts` were computed only. Lines are read where
+/// JSON shows them, a few partners at a time.
+async fn print(
+    at: &At,
+    tx: &sea_orm::DatabaseTransaction,
+    args: &SettleArgs,
+    periods: &[Period],
+    drafts: &[Period],
+    error: Option<&serde_json::Value>,
+) -> Result<(), CliError> {
     let mut list = output::JsonList::new("settlements");
     let mut all = Vec::new();
     for &period in periods {
@@ -101,7 +123,7 @@ async fn print(at: &At, tx: &sea_orm::DatabaseTransaction, args: &SettleArgs, pe
             found = rest;
         }
     }
-    if at.json { list.finish() } else { output::text(&statements::summary_table(&all, &output::table)) }
+    if at.json { list.finish(error) } else { output::text(&statements::summary_table(&all, &output::table)) }
 }
 
 /// Settlements whose lines are held at once while printing.

@@ -1,8 +1,11 @@
 //! `settlement list` and `settlement show`.
 
+use std::collections::BTreeMap;
+
 use books::statements::{self, StoredSettlement};
 use clap::{Args, Subcommand};
 use program::calendar::Period;
+use sea_orm::DatabaseTransaction;
 
 use super::settle::period;
 use super::{At, CliError, output};
@@ -17,10 +20,13 @@ pub(crate) struct SettlementArgs {
 enum SettlementCommand {
     /// All settlements, or those of a programme, period or partner
     List {
+        /// Only this programme's
         #[arg(long)]
         program: Option<String>,
+        /// Only this period's, YYYY-MM
         #[arg(long, value_parser = period)]
         period: Option<Period>,
+        /// Only this partner's
         #[arg(long)]
         partner: Option<String>,
     },
@@ -30,18 +36,27 @@ enum SettlementCommand {
 
 #[derive(Debug, Args)]
 struct ShowArgs {
+    /// The programme
     #[arg(long)]
     program: String,
+    /// The member
     #[arg(long)]
     partner: String,
+    /// The period, YYYY-MM
     #[arg(long, value_parser = period)]
     period: Period,
-    /// Which currency, if the member has settlements in several
-    #[arg(long)]
+    /// Which currency, if the member has settlements in several: an ISO 4217 code, in letters of either case
+    #[arg(long, value_parser = upper_case)]
     currency: Option<String>,
     #[cfg(feature = "pdf")]
     #[command(flatten)]
     pdf: pdf::PdfArgs,
+}
+
+/// ISO 4217 codes are written in capitals; people need not.
+#[allow(clippy::unnecessary_wraps, reason = "clap's value parsers may fail")]
+fn upper_case(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.to_ascii_uppercase())
 }
 
 pub(crate) async fn run(at: &At, args: SettlementArgs) -> Result<(), CliError> {
@@ -54,8 +69,13 @@ pub(crate) async fn run(at: &At, args: SettlementArgs) -> Result<(), CliError> {
 async fn list(at: &At, program: Option<&str>, period: Option<Period>, partner: Option<&str>) -> Result<(), CliError> {
     let books = at.books().await?;
     let tx = books.begin_read().await?;
-    let found = statements::list(&tx, program, period, partner).await?;
+    let found = async {
+        known(&tx, program, partner).await?;
+        Ok::<_, CliError>(statements::list(&tx, program, period, partner).await?)
+    }
+    .await;
     tx.rollback().await?;
+    let found = found?;
     if at.json {
         let list: Vec<_> = found.iter().map(StoredSettlement::head_json).collect();
         return output::json(&serde_json::json!({ "settlements": list }));
@@ -63,9 +83,21 @@ async fn list(at: &At, program: Option<&str>, period: Option<Period>, partner: O
     output::text(&statements::summary_table(&found, &output::table))
 }
 
+/// A misspelt programme or partner has no settlements, which is not what was asked.
+async fn known(tx: &DatabaseTransaction, program: Option<&str>, partner: Option<&str>) -> Result<(), CliError> {
+    if let Some(program) = program {
+        books::load::versions::load(tx, program, i64::MAX).await?;
+    }
+    match partner {
+        Some(partner) if !books::programs::is_partner(tx, partner).await? => Err(CliError::Input(format!("partner {partner} is not recorded"))),
+        Some(_) | None => Ok(()),
+    }
+}
+
 async fn show(at: &At, args: ShowArgs) -> Result<(), CliError> {
     let books = at.books().await?;
     let tx = books.begin_read().await?;
+    known(&tx, Some(&args.program), Some(&args.partner)).await?;
     let settlement = only(&args, statements::of_partner(&tx, &args.program, &args.partner, args.period).await?)?;
     #[cfg(feature = "pdf")]
     if let Some(file) = args.pdf.file() {
@@ -74,24 +106,28 @@ async fn show(at: &At, args: ShowArgs) -> Result<(), CliError> {
         let written = pdf::write(file.to_owned(), args.pdf, statement).await?;
         return if at.json { output::json(&settlement.json()) } else { output::text(&written) };
     }
+    let reasons = if at.json { BTreeMap::new() } else { statements::reasons(&tx, std::slice::from_ref(&settlement)).await? };
     tx.rollback().await?;
     if at.json {
         return output::json(&settlement.json());
     }
-    output::text(&statements::lines_table(&settlement, &output::table))
+    output::text(&statements::lines_table(&settlement, &reasons, output::terminal_width(), &output::table))
 }
 
 /// The one settlement that was asked for.
 fn only(args: &ShowArgs, mut found: Vec<StoredSettlement>) -> Result<StoredSettlement, CliError> {
     let ShowArgs { program, partner, period, currency, .. } = args;
+    let currencies: Vec<&str> = found.iter().map(|stored| stored.settlement.currency.code()).collect();
+    let currencies = currencies.join(", ");
+    let all = found.len();
     found.retain(|stored| currency.as_deref().is_none_or(|wanted| stored.settlement.currency.code() == wanted));
-    match found.len() {
-        1 => Ok(found.swap_remove(0)),
-        0 => Err(CliError::Input(format!("{partner} has no settlement in {program} for {period}"))),
-        _ => {
-            let currencies: Vec<&str> = found.iter().map(|stored| stored.settlement.currency.code()).collect();
-            Err(CliError::Input(format!("{partner} has settlements in {} for {period}; name one with --currency", currencies.join(", "))))
+    match (found.len(), currency) {
+        (1, _) => Ok(found.swap_remove(0)),
+        (0, Some(wanted)) if all > 0 => {
+            Err(CliError::Input(format!("{partner} has no settlement in {wanted} in {program} for {period}; there is one in {currencies}")))
         }
+        (0, _) => Err(CliError::Input(format!("{partner} has no settlement in {program} for {period}"))),
+        _ => Err(CliError::Input(format!("{partner} has settlements in {currencies} for {period}; name one with --currency"))),
     }
 }
 
@@ -102,23 +138,28 @@ mod pdf {
 
     use books::statements::StoredSettlement;
     use clap::Args;
-    use program::statement::Statement;
     use sea_orm::DatabaseTransaction;
 
     use crate::cli::CliError;
-    use crate::statement_pdf::{self, Look, StatementError};
+    use crate::cli::error::with_causes;
+    use crate::statement_pdf::{self, Look, StatementError, Told};
 
     #[derive(Debug, Args)]
     pub(super) struct PdfArgs {
         /// Write the statement to this file
         #[arg(long, value_name = "FILE")]
         pdf: Option<PathBuf>,
-        /// A template instead of the built-in one; `config/templates/statement.typ` is the one to copy
+        /// A template instead of the built-in one; `config/templates/statement.typ` is the one to copy [env:
+        /// `TRIBUTARY_STATEMENTS__TEMPLATE`]
         #[arg(long, value_name = "FILE.typ", requires = "pdf")]
         template: Option<PathBuf>,
-        /// Look for fonts here too, for characters that the built-in ones lack (repeatable)
+        /// Look for fonts here too, for characters that the built-in ones lack (repeatable) [env: `TRIBUTARY_STATEMENTS__FONTS`, with `:`
+        /// between directories]
         #[arg(long, value_name = "DIRECTORY", requires = "pdf")]
         fonts: Vec<PathBuf>,
+        /// Use the fonts of this machine, too; what is printed then depends on it [env: `TRIBUTARY_STATEMENTS__SYSTEM_FONTS`, true or false]
+        #[arg(long, requires = "pdf")]
+        system_fonts: bool,
         /// Print boxes for characters that no font has, with a warning, instead of failing
         #[arg(long, requires = "pdf")]
         allow_missing_glyphs: bool,
@@ -130,6 +171,25 @@ mod pdf {
         }
     }
 
+    const TEMPLATE: &str = "TRIBUTARY_STATEMENTS__TEMPLATE";
+    const FONTS: &str = "TRIBUTARY_STATEMENTS__FONTS";
+    const SYSTEM_FONTS: &str = "TRIBUTARY_STATEMENTS__SYSTEM_FONTS";
+
+    /// The options, and what the environment says where they are silent. The parser is not asked to read it: to it, a variable that is set
+    /// would be an option that asks for --pdf.
+    fn look(args: PdfArgs) -> Result<Look, CliError> {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let template = args.template.or_else(|| set(TEMPLATE).map(PathBuf::from));
+        let fonts =
+            if args.fonts.is_empty() { set(FONTS).map(|list| std::env::split_paths(&list).collect()).unwrap_or_default() } else { args.fonts };
+        let system_fonts = match set(SYSTEM_FONTS).map(|value| value.to_string_lossy().into_owned()).as_deref() {
+            None | Some("false") => args.system_fonts,
+            Some("true") => true,
+            Some(other) => return Err(CliError::Input(format!("{SYSTEM_FONTS} is {other:?}; write true or false"))),
+        };
+        Ok(Look { template, fonts, system_fonts, allow_missing_glyphs: args.allow_missing_glyphs })
+    }
+
     impl From<StatementError> for CliError {
         fn from(error: StatementError) -> Self {
             let text = with_causes(&error);
@@ -137,23 +197,18 @@ mod pdf {
         }
     }
 
-    fn with_causes(error: &StatementError) -> String {
-        let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-    }
-
-    pub(super) async fn model(tx: &DatabaseTransaction, settlement: &StoredSettlement) -> Result<Statement, CliError> {
+    pub(super) async fn model(tx: &DatabaseTransaction, settlement: &StoredSettlement) -> Result<Told, CliError> {
         let statements = statement_pdf::models(tx, &settlement.settlement.program, std::slice::from_ref(settlement)).await?;
         statements.into_iter().next().ok_or_else(|| CliError::Failed("the settlement has no statement".into()))
     }
 
     /// Sets the statement, writes it and says so; what could be better goes to standard error.
-    pub(super) async fn write(file: PathBuf, args: PdfArgs, statement: Statement) -> Result<String, CliError> {
-        let look = Look { template: args.template, fonts: args.fonts, allow_missing_glyphs: args.allow_missing_glyphs };
+    pub(super) async fn write(file: PathBuf, args: PdfArgs, told: Told) -> Result<String, CliError> {
+        let look = look(args)?;
         let work = move || {
-            let typeset = look.typesetter()?.statement(&statement)?;
+            let typeset = look.typesetter()?.statement_with(&told.statement, &told.reasons)?;
             statement_pdf::write(&file, &typeset)?;
-            Ok::<_, StatementError>((file, statement, typeset))
+            Ok::<_, StatementError>((file, told.statement, typeset))
         };
         let (file, statement, typeset) = tokio::task::spawn_blocking(work).await.map_err(|_| StatementError::Stopped)??;
         for missing in &typeset.missing {

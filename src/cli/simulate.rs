@@ -41,7 +41,7 @@ impl From<SimulateError> for CliError {
             SimulateError::SettleAnew(error) if error.is_input() => Self::Input(text),
             SimulateError::ReviewAnew(review) => match Self::from(review) {
                 Self::Input(_) => Self::Input(text),
-                Self::File(_) | Self::Failed(_) => Self::Failed(text),
+                Self::Places(_) | Self::Failed(_) => Self::Failed(text),
             },
             SimulateError::SettleAnew(_) => Self::Failed(text),
         }
@@ -94,7 +94,7 @@ fn document(simulation: &Simulation, totals: &Totals) -> Value {
     })
 }
 
-const HEADS: [&str; 7] = ["partner", "", "cash", "then", "difference", "co-op difference", "tier"];
+const HEADS: [&str; 7] = ["partner", "currency", "now", "then", "difference", "co-op difference", "tier"];
 const RIGHT: [bool; 7] = [false, false, true, true, true, true, false];
 
 fn text(simulation: &Simulation, totals: &Totals) -> String {
@@ -104,12 +104,17 @@ fn text(simulation: &Simulation, totals: &Totals) -> String {
     let all = totals.iter().map(|(currency, (before, after))| cells("all", *currency, before, after, String::new()));
     rows.extend(all);
     let head = format!(
-        "programme {program}, {from} to {through}: {} of {} settled partners and currencies would differ\n\n",
+        "programme {program}, {from} to {through}: {} of {} settled partners and currencies would differ\n\
+         cash as it is now, and as it would be then\n\n",
         differences.len() - same,
         differences.len()
     );
-    let open: Vec<String> = open.iter().map(Period::to_string).collect();
-    let open = if open.is_empty() { String::new() } else { format!("\nnot final, so that both sides are previews: {}\n", open.join(", ")) };
+    let open = match open.as_slice() {
+        [] => String::new(),
+        [first, .., last] if open.len() > 2 => format!("{first} … {last} ({} months)", open.len()),
+        few => few.iter().map(Period::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let open = if open.is_empty() { open } else { format!("\nnot final, so that both sides are previews: {open}\n") };
     head + &output::table(&HEADS, &RIGHT, &rows) + &open
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct WalletArgs {
 enum WalletCommand {
     /// Balance, held and available, lots and history of a partner's wallets
     Show {
+        /// The partner
         #[arg(long)]
         partner: String,
         /// Only its wallets in this programme

@@ -33,7 +33,7 @@ pub(crate) fn three_months(app: &App) {
     app.settle("p", "2026-06");
 }
 
-const PROGRAMME: &str = r#"
+pub(crate) const PROGRAMME: &str = r#"
 [program]
 id = "p"
 name = "Verified"

@@ -110,6 +110,27 @@ fn the_csv_journal_holds_every_posting(app: &App) {
     assert_eq!(i64::try_from(all.len()).ok(), Some(app.access().number("SELECT COUNT(*) FROM postings")));
 }
 
+fn the_json_journal_holds_every_posting(app: &App) {
+    assert_eq!(app.json("export journal --json"), serde_json::json!({ "transactions": [] }));
+    three_months(app);
+    let journal = app.json("export journal --json");
+    let mut balances = Balances::new();
+    let mut count = 0;
+    for transaction in journal["transactions"].as_array().expect("transactions") {
+        for posting in transaction["postings"].as_array().expect("postings") {
+            let field = |name: &str| posting[name].as_str().expect("text").to_owned();
+            *balances.entry((field("account"), field("currency"))).or_default() += minor(&field("amount"));
+            count += 1;
+        }
+    }
+    balances.retain(|_, amount| *amount != 0);
+    assert_eq!(balances, of_the_books(app));
+    assert_eq!(count, app.access().number("SELECT COUNT(*) FROM postings"));
+    for line in ["export journal --json --format csv", "export journal"] {
+        assert_eq!(app.run(line).status.code(), Some(2), "{line}");
+    }
+}
+
 /// Ids and names that mean something to the tools stay text: in a cell, an account and a description.
 fn hostile_names_stay_text(app: &App) {
     app.apply(
@@ -147,5 +168,6 @@ on_both_databases!(
     hledger_accepts_the_journal_and_agrees,
     beancount_accepts_the_journal_and_agrees,
     the_csv_journal_holds_every_posting,
+    the_json_journal_holds_every_posting,
     hostile_names_stay_text,
 );

@@ -198,7 +198,33 @@ fn a_missing_exchange_rate_leaves_the_period_open(app: &App) {
     assert_eq!((&flat["component"], &flat["amount"]), (&"spiff".into(), &"400.00".into()), "{made}");
 }
 
+/// April is made final before May turns out to lack an exchange rate: what is final is printed, and what is not is said.
+fn what_was_made_final_before_a_failure_is_printed(app: &App) {
+    app.apply(&PROGRAMME.replace("rate = \"3%\"\nwhen = \"new_logo and contract_value > 100k\"", "amount = \"500.00\""));
+    app.import("partners", "id,name,program,tier,tier_since\nacme,Acme,p,gold,2026-01-01");
+    app.import("customers", "id,name\nc1,Customer");
+    app.import("deals", "id,customer,partner,contract_value,currency,signed_on,new_logo\nD1,c1,acme,5000.00,EUR,2026-04-02,true");
+    app.import("fx", "date,from,to,rate\n2026-04-02,EUR,USD,1.1");
+    app.import(
+        "invoices",
+        "id,customer,deal,partner,currency,subtotal,paid_at
+         A1,c1,,acme,USD,100.00,2026-04-10T10:00:00Z
+         E1,c1,D1,,EUR,100.00,2026-05-20T10:00:00Z",
+    );
+    let failed = app.run("settle --program p --through 2026-06 --json");
+    assert_eq!(failed.status.code(), Some(2), "{}", failed.stderr);
+    assert!(failed.stderr.contains("nothing of 2026-05 was posted"), "{}", failed.stderr);
+    let printed: serde_json::Value = serde_json::from_slice(&failed.stdout).expect("one JSON document");
+    let made: Vec<_> = printed["settlements"].as_array().expect("a list").iter().map(|one| &one["period"]).collect();
+    assert_eq!(made, ["2026-04"], "{printed:#}");
+    assert_eq!(printed["error"]["period"], "2026-05");
+    assert!(printed["error"]["message"].as_str().is_some_and(|message| message.contains("EUR")), "{printed:#}");
+    let failed = app.run("settle --program p --through 2026-06");
+    assert!(failed.stdout_text().is_empty() && failed.stderr.contains("nothing of 2026-05 was posted"), "{}", failed.stdout_text());
+}
+
 on_both_databases!(
+    what_was_made_final_before_a_failure_is_printed,
     mistakes_in_a_programme_name_their_place,
     a_missing_key_is_named,
     wrong_command_lines_exit_with_two,

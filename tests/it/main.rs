@@ -22,6 +22,8 @@ mod seeded;
 #[cfg(test)]
 mod broken_books;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod constraints;
 #[cfg(test)]
 mod examples;

@@ -22,6 +22,10 @@ fn an_invoice_that_earns_nothing_says_why(app: &App) {
     assert_eq!(state(&history), "history");
     let says = history["programs"][0]["says"].to_string();
     assert!(says.contains("paid before 2026-04") && says.contains("earns nothing"), "{says}");
+    let credit = &history["programs"][0]["items"][0]["credits"][0];
+    assert_eq!((&credit["rules"], &credit["base"]), (&serde_json::json!([]), &Value::Null), "{credit:#}");
+    let text = app.ok("explain --invoice INV-0").stdout_text();
+    assert!(!text.contains("pays on") && !text.contains("on top of cash") && text.contains("as known now"), "{text}");
     let said = app.refused("explain --invoice INV-99");
     assert!(said.contains("invoice INV-99 is not recorded"), "{said}");
 }
@@ -41,6 +45,10 @@ fn an_open_period_tells_what_it_would_earn(app: &App) {
     assert!(credit["lines"].as_array().unwrap().iter().all(|line| line["settlement"].is_null()), "nothing of it is final: {credit:#}");
     let text = app.ok("explain --invoice INV-2").stdout_text();
     assert!(text.contains("2026-05 is not final: this is what it would earn as things stand"), "{text}");
+    // No cut-off is fixed yet, nor are its credits.
+    assert!(text.contains("as known now") && !text.contains("cut-off"), "{text}");
+    let program = &told["programs"][0];
+    assert_eq!((&program["cutoff"], &program["credits_fixed_by"]), (&Value::Null, &Value::Null), "{program:#}");
     crate::database::assert_same(&before, &app.access().dump(), "explain");
 }
 

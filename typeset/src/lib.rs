@@ -22,5 +22,5 @@ pub use fault::TemplateFault;
 pub use fonts::{FONT_FILES_MAX, FontDirs};
 pub use glyphs::{MISSING_MAX, MissingGlyph};
 pub use template::{TEMPLATE_BYTES_MAX, Template};
-pub use typesetter::{LINES_MAX, MissingGlyphs, Typeset, TypesetError, Typesetter};
+pub use typesetter::{LINES_MAX, MissingGlyphs, Reasons, Typeset, TypesetError, Typesetter};
 pub use world::FILE_BYTES_MAX;

@@ -1,9 +1,11 @@
 //! Sets statements.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use program::statement::Statement;
+use serde::Serialize;
 use typst::comemo;
 use typst::diag::{SourceDiagnostic, Warned};
 use typst::foundations::Smart;
@@ -29,6 +31,17 @@ const CACHE_AGE_MAX: usize = 2;
 pub struct Typesetter {
     shared: Shared,
     missing_glyphs: MissingGlyphs,
+}
+
+/// Why adjustments were made, by their ids.
+pub type Reasons = BTreeMap<String, String>;
+
+/// What a template reads.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    statement: &'a Statement,
+    reasons: &'a Reasons,
 }
 
 /// What happens to a statement with a character that no font has.
@@ -162,11 +175,19 @@ impl Typesetter {
     /// Sets a statement.
     ///
     /// # Errors
+    /// As [`Typesetter::statement_with`].
+    pub fn statement(&self, statement: &Statement) -> Result<Typeset, TypesetError> {
+        self.statement_with(statement, &Reasons::new())
+    }
+
+    /// Sets a statement, with the reasons of its adjustments.
+    ///
+    /// # Errors
     /// [`TypesetError::TooManyLines`], [`TypesetError::MissingGlyphs`], or [`TypesetError::Template`] when the template fails on it.
     ///
     /// # Idempotency
     /// The same statement gives the same bytes: no date, no random ids.
-    pub fn statement(&self, statement: &Statement) -> Result<Typeset, TypesetError> {
+    pub fn statement_with(&self, statement: &Statement, reasons: &Reasons) -> Result<Typeset, TypesetError> {
         if statement.lines.len() > LINES_MAX {
             return Err(TypesetError::TooManyLines {
                 partner: statement.partner.id.clone(),
@@ -175,14 +196,14 @@ impl Typesetter {
                 limit: LINES_MAX,
             });
         }
-        let typeset = self.set(&self.world(statement)?, statement);
+        let typeset = self.set(&self.world(statement, reasons)?, statement);
         // The cache is the process's: what other threads just used stays.
         comemo::evict(CACHE_AGE_MAX);
         typeset
     }
 
-    pub(crate) fn world(&self, statement: &Statement) -> Result<StatementWorld<'_>, TypesetError> {
-        Ok(StatementWorld::new(&self.shared, serde_json::to_vec(statement)?))
+    pub(crate) fn world(&self, statement: &Statement, reasons: &Reasons) -> Result<StatementWorld<'_>, TypesetError> {
+        Ok(StatementWorld::new(&self.shared, serde_json::to_vec(&Document { statement, reasons })?))
     }
 
     fn set(&self, world: &StatementWorld<'_>, statement: &Statement) -> Result<Typeset, TypesetError> {

@@ -227,7 +227,7 @@ pub(super) async fn ranks(
 }
 
 /// A rate as people write it.
-pub(super) fn percent(rate: program::money::Rate) -> String {
+pub(crate) fn percent(rate: program::money::Rate) -> String {
     // Six decimals of a fraction are four of a percentage.
     program::exact::Exact::new(i128::from(rate.micro()), 4).map_or_else(|_| rate.to_string(), |percent| format!("{percent}%"))
 }

@@ -118,6 +118,7 @@ async fn previewed(tx: &DatabaseTransaction, known: &Known, now: Instant) -> Res
     let first = known.knowledge.versions.constant().settlement.first_period;
     let open = freeze::first_open(tx, &program, first).await?;
     let period = open.max(known.own_period);
+    let frozen = freeze::last(tx, &program).await?.is_some_and(|last| period <= last.period);
     let inner = tx.begin().await?;
     let settled = async {
         let periods = open_periods(&inner, &program, Target::Through(period), None).await?;
@@ -130,7 +131,14 @@ async fn previewed(tx: &DatabaseTransaction, known: &Known, now: Instant) -> Res
             let booked = bookings(&inner, &invoice).await?.get(&program).copied();
             let booking = booked.map(|period| Booking { program: program.clone(), period, state: State::WouldBeBooked });
             match booking {
-                Some(booking) => program_view::view(&inner, &booking, &invoice).await,
+                Some(booking) => program_view::view(&inner, &booking, &invoice).await.map(|mut view| {
+                    // What the preview itself froze and fixed is not so once it is rolled back.
+                    if !frozen {
+                        view.cutoff = None;
+                        view.credits_fixed_by = view.credits_fixed_by.filter(|(fixer, _)| *fixer != program);
+                    }
+                    view
+                }),
                 None => program_view::unbooked(&inner, known, "no open period books it".into()).await,
             }
         }

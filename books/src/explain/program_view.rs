@@ -6,6 +6,7 @@ use program::calendar::{Period, days_after};
 use program::commission::late_volume_bonuses;
 use program::component::Component;
 use program::credit::Credit;
+use program::explain::{ChainShown, Reason};
 use program::line::{Source, Text};
 use program::money::Currency;
 use program::programme::SOURCED;
@@ -24,6 +25,9 @@ use super::model::{
 use super::refunds::{self, Taken};
 use crate::load::row::{LoadError, first_row, rows};
 use crate::programs::FROM_EVER;
+
+/// In place of what rates, rules and the co-op fund would say.
+const EARNS_NOTHING: &str = "none: history earns nothing";
 
 /// A booking of an invoice, real or previewed.
 #[derive(Debug)]
@@ -98,6 +102,15 @@ pub(super) async fn view(tx: &DatabaseTransaction, booking: &Booking, invoice: &
 /// An invoice paid before the programme's first period.
 pub(super) async fn history(tx: &DatabaseTransaction, known: &Known) -> Result<InProgram, LoadError> {
     let mut view = without_lines(tx, known, State::History).await?;
+    for credit in view.items.iter_mut().flat_map(|item| &mut item.credits) {
+        credit.base = None;
+        credit.rules.clear();
+        credit.ranks.clear();
+        credit.processing_cost = EARNS_NOTHING.into();
+        credit.coop = EARNS_NOTHING.into();
+        let reason = Some(Reason { code: "history", text: EARNS_NOTHING.into() });
+        credit.chain = ChainShown { mode: None, paid_by: None, inactive: None, layers: Vec::new(), reason, max_total_rate: None, max_total: None };
+    }
     let first = known.knowledge.versions.constant().settlement.first_period;
     view.says.push(format!("paid before {first}, the programme's first period: history, which counts as referred revenue and earns nothing"));
     Ok(view)

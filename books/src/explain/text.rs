@@ -1,15 +1,29 @@
 //! An explanation for people.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
 
 use program::explain::{ChainShown, LayerShown, RuleShown};
 use program::money::Rate;
 
-use super::evidence::percent;
+pub(crate) use super::evidence::percent;
 use super::model::{
     BaseShown, CreditShown, Difference, Explanation, InProgram, InvoiceShown, ItemShown, LineShown, PlaceShown, RankShown, RefundShown, TierShown,
 };
 use crate::programs::FROM_EVER;
+
+/// Text without what a terminal would obey: control characters, and marks that turn the reading direction, are spelled out.
+#[must_use]
+pub fn inert(text: &str) -> Cow<'_, str> {
+    let active = |c: char| {
+        c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(active) {
+        return Cow::Borrowed(text);
+    }
+    let spelled = |c: char| if active(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(spelled).collect())
+}
 
 /// Text that grows line by line, indented.
 struct Page {
@@ -20,7 +34,7 @@ struct Page {
 impl Page {
     fn line(&mut self, line: impl Display) {
         // Writing to a string does not fail.
-        let _ = writeln!(self.text, "{:width$}{line}", "", width = self.depth * 2);
+        let _ = writeln!(self.text, "{:width$}{}", "", inert(&line.to_string()), width = self.depth * 2);
     }
 
     fn gap(&mut self) {
@@ -115,6 +129,8 @@ fn in_program(page: &mut Page, program: &InProgram) {
         ));
         if let (Some(period), Some(cutoff)) = (&program.period, program.cutoff) {
             page.line(format_args!("as known at the cut-off of {period} (recording {cutoff})"));
+        } else {
+            page.line("as known now");
         }
         if let Some((fixer, period)) = program.credits_fixed_by.as_ref().filter(|(fixer, _)| *fixer != program.program) {
             page.line(format_args!("its credits were fixed when {fixer} booked it in {period}"));

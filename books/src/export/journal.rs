@@ -14,6 +14,7 @@ use super::accounts::to_journal;
 use super::beancount::Beancount;
 use super::cells::{Cell, write_row};
 use super::hledger::Hledger;
+use super::json::Json;
 use crate::load::row::{LoadError, Row, rows};
 use crate::sql;
 
@@ -26,6 +27,8 @@ pub enum Format {
     Beancount,
     /// Hledger.
     Hledger,
+    /// One JSON document, with the ledger's own account names.
+    Json,
 }
 
 /// Which transactions.
@@ -132,6 +135,7 @@ pub async fn export(tx: &DatabaseTransaction, selection: &Selection, format: For
         Format::Csv => Box::new(Csv),
         Format::Beancount => Box::new(Beancount),
         Format::Hledger => Box::new(Hledger),
+        Format::Json => Box::<Json>::default(),
     };
     journal.begin(&outline, out)?;
     let (condition, values) = condition(selection, true);

@@ -6,6 +6,7 @@ pub mod beancount;
 pub mod cells;
 pub mod hledger;
 pub mod journal;
+pub mod json;
 
 /// What ends an export early.
 #[derive(Debug, thiserror::Error)]

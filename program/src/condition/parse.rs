@@ -268,6 +268,11 @@ fn compatible(left: &Typed, operator: Operator, sign: &Range<usize>, right: &Typ
 
 fn stands_alone(input: &mut Input<'_>, left: &Typed) -> Parsed<()> {
     let rest: &str = input.input.as_ref();
+    if word(rest) == "not" && left.kind != MetricKind::Bool {
+        let start = input.current_token_start();
+        let help = format!("write `not` before the comparison, as in `not {} in [\"a\", \"b\"]`", left.text.trim_matches('`'));
+        return wrong(start..start + 3, "`not` stands before a comparison, not in it", Some(help));
+    }
     let what = match left.kind {
         MetricKind::Bool => return Ok(()),
         // What follows was meant to be a comparison: the sign is wrong, not the value.
@@ -353,10 +358,24 @@ pub(super) fn unexpected<O>(input: &mut Input<'_>, expected: &str) -> Parsed<O> 
         [b'+' | b'*' | b'/' | b'-', ..] => Some("conditions compare; they don't compute"),
         [b'(', ..] => Some("a list stands in brackets: [\"a\", \"b\"]"),
         [b')', ..] => Some("this `)` has no `(`"),
+        _ if in_lower_case(word(rest), "and") => Some("write `and` in lower case"),
+        _ if in_lower_case(word(rest), "or") => Some("write `or` in lower case"),
+        _ if in_lower_case(word(rest), "in") => Some("write `in` in lower case"),
+        _ if word(rest) == "not" => Some("`not` stands before a comparison, as in `not tier in [\"gold\"]`"),
         _ => None,
     };
     let token: &str = alt((take_while(1.., is_name_char), any.take())).parse_next(input)?;
     wrong(start..start + token.len(), format!("expected {expected}, found `{}`", short(token)), help)
+}
+
+/// The word with which a text begins.
+fn word(text: &str) -> &str {
+    text.split(|c| !is_name_char(c)).next().unwrap_or_default()
+}
+
+/// Whether a word is one of the grammar's in other letters.
+fn in_lower_case(word: &str, keyword: &str) -> bool {
+    word != keyword && word.eq_ignore_ascii_case(keyword)
 }
 
 pub(super) fn wrong<O>(span: Range<usize>, message: impl Into<String>, help: Option<impl Into<String>>) -> Parsed<O> {

@@ -47,6 +47,44 @@ fn long_tables_repeat_their_head_and_number_their_pages() {
     }
 }
 
+/// Wherever the first page ends: a page that has a total, or the fine print, has lines too.
+#[test]
+fn totals_and_fine_print_are_never_alone_on_a_page() {
+    for count in 14..=44 {
+        for coop in if count % 4 == 0 { vec![0, 4] } else { vec![0] } {
+            let mut lines: Vec<_> = (0..count).map(|number| base_line(100_000 + number, "USD", 10_000)).collect();
+            for number in 0..coop {
+                let mut line = base_line(200_000 + number, "USD", 10_000);
+                line.component = Component::COOP;
+                lines.push(line);
+            }
+            let all = pages(&typesetter(), &statement(lines));
+            for (number, page) in (1..).zip(&all) {
+                let text = flat(page);
+                let has = text.contains("INV-1") || text.contains("INV-2") || number == 1;
+                assert!(has, "{count} lines and {coop} of co-op: page {number} of {} has no line: {text}", all.len());
+                let (_, table) = text.rsplit_once("Date Invoice Earned by").unwrap_or_default();
+                for total in ["Total commission", "Total co-op credits"] {
+                    let on_page = if number == 1 { table } else { &text };
+                    let before = on_page.split_once(total).map(|(before, _)| before);
+                    assert!(before.is_none_or(|before| before.contains("INV-")), "{count} and {coop}, page {number}: {total} is alone: {text}");
+                }
+            }
+            assert!(flat(all.last().unwrap()).contains("This statement is not a tax invoice"), "{count} and {coop}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_paid_yet_is_to_be_paid() {
+    let mut one = statement_named("Acme", &settlement(lines_of_every_sort(), 0, 0));
+    let text = flat(&pages(&typesetter(), &one).join(" "));
+    assert!(text.contains("To be paid") && !text.contains("Paid out") && text.contains("late delivery"), "{text}");
+    one.status = "paid".into();
+    let text = flat(&pages(&typesetter(), &one).join(" "));
+    assert!(text.contains("Paid out") && !text.contains("To be paid"), "{text}");
+}
+
 #[test]
 fn amounts_have_the_decimals_of_their_currency() {
     for (currency, minor, shown) in

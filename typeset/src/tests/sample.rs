@@ -10,7 +10,7 @@ use program::settlement::{Settlement, Totals};
 use program::statement::{Setting, Statement, WalletBalances};
 use typst::layout::{Frame, FrameItem};
 
-use crate::{FontDirs, Template, Typesetter};
+use crate::{FontDirs, Reasons, Template, Typesetter};
 
 pub(super) fn base_line(number: usize, currency: &str, base_minor: i64) -> Line {
     let currency: Currency = currency.parse().unwrap();
@@ -102,13 +102,18 @@ pub(super) fn statement(lines: Vec<Line>) -> Statement {
     statement_named("Acme", &settlement(lines, 0, 0))
 }
 
+/// Why the adjustment of [`lines_of_every_sort`] was made.
+fn reasons() -> Reasons {
+    Reasons::from([("ADJ-8".to_owned(), "late delivery".to_owned())])
+}
+
 pub(super) fn typesetter() -> Typesetter {
     Typesetter::new(Template::standard(), &FontDirs::default()).unwrap()
 }
 
 /// The text of each page, a run of text a line, spaces of no width as they are drawn: not at all.
 pub(super) fn pages(typesetter: &Typesetter, statement: &Statement) -> Vec<String> {
-    let (document, warnings) = typesetter.lay_out(&typesetter.world(statement).unwrap()).unwrap();
+    let (document, warnings) = typesetter.lay_out(&typesetter.world(statement, &reasons()).unwrap()).unwrap();
     assert_eq!(warnings, []);
     document.pages().iter().map(|page| text_in(&page.frame)).collect()
 }
