@@ -115,6 +115,15 @@ pub(crate) fn same_row(table: &Table) -> String {
     equal.collect::<Vec<_>>().join(" AND ")
 }
 
+/// What a recorded row `m` has in a field: without a programme it is of the partner's home programme.
+fn recorded(kind: &Kind, ours: &str) -> String {
+    if ours == "program" && kind.program_of.is_some() {
+        "COALESCE(m.program, (SELECT p.program FROM partners p WHERE p.id = m.partner))".to_owned()
+    } else {
+        format!("m.{ours}")
+    }
+}
+
 async fn contradictions<C: ConnectionTrait>(db: &C, stage: &Stage, table: &Table, known: &str, findings: &mut Findings) -> Result<(), RecordError> {
     let facts = table.facts.iter().map(|entry| pair(entry)).map(|pair| (pair, false));
     let optional = table.optional.iter().map(|entry| pair(entry)).map(|pair| (pair, true));
@@ -124,9 +133,14 @@ async fn contradictions<C: ConnectionTrait>(db: &C, stage: &Stage, table: &Table
     }
     let differs: Vec<String> = fields
         .iter()
-        .map(|((ours, field), fills)| if *fills { format!("m.{ours} <> s.{field}") } else { format!("m.{ours} IS DISTINCT FROM s.{field}") })
+        .map(
+            |((ours, field), fills)| {
+                if *fills { format!("m.{ours} <> s.{field}") } else { format!("{} IS DISTINCT FROM s.{field}", recorded(stage.kind, ours)) }
+            },
+        )
         .collect();
-    let values: Vec<String> = fields.iter().map(|((ours, field), _)| format!("CAST(m.{ours} AS TEXT), CAST(s.{field} AS TEXT)")).collect();
+    let value = |ours: &str, field: &str| format!("CAST({} AS TEXT), CAST(s.{field} AS TEXT)", recorded(stage.kind, ours));
+    let values: Vec<String> = fields.iter().map(|((ours, field), _)| value(ours, field)).collect();
     let currency = if stage.kind.columns.iter().any(|c| c.field == "currency") { "s.currency" } else { "NULL" };
     let condition = format!("s.bad = 0 AND s.{known} = 1 AND ({})", differs.join(" OR "));
     let from = format!("FROM {} s JOIN {} m ON {} WHERE {condition}", stage.name, table.name, same_row(table));

@@ -25,8 +25,8 @@ pub(crate) static KIND: Kind = Kind {
         name: "credits",
         filled_as: ("credits", &["id"]),
         key: &["id"],
-        facts: &["partner", "role", "share"],
-        optional: &["program", "customer", "deal", "invoice", "item", "from_on", "through_on"],
+        facts: &["partner", "role", "share", "program"],
+        optional: &["customer", "deal", "invoice", "item", "from_on", "through_on"],
         labels: &[],
     }],
     references: &[
@@ -37,7 +37,7 @@ pub(crate) static KIND: Kind = Kind {
         refers("invoice", "invoices", &["id=invoice"], "is no recorded invoice; import it with `invoices` first"),
         refers("item", "invoice_items", &["invoice=invoice", "item=item"], "is no item of that invoice; import it with `invoice_items` first"),
     ],
-    program_of: None,
+    program_of: Some("partner"),
     check,
 };
 
