@@ -8,7 +8,7 @@ use crate::sql;
 
 /// What a row of `partners` or `memberships` must satisfy by itself.
 pub(crate) fn check_row(row: &mut Row<'_>) {
-    if !row.has("parent") {
+    if !row.has("parent") && row.knows(&["parent"]) {
         if row.has("override_rate") {
             row.wrong("override_rate", "a rate on the link to a parent needs the parent; fill column parent too");
         }

@@ -8,7 +8,7 @@ use sea_orm::Value;
 
 use super::{Merged, text};
 use crate::record::error::{Findings, RecordError};
-use crate::record::stage::{AFFECTED, line_number};
+use crate::record::stage::{AFFECTED, LOOKED_AT, line_number};
 
 /// Invoices looked at together.
 const INVOICES_AT_ONCE: usize = 500;
@@ -33,7 +33,7 @@ pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Resul
 }
 
 async fn after_payment(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
-    let joined = format!("FROM {} s JOIN invoices i ON i.id = s.invoice WHERE {AFFECTED}", merged.staged());
+    let joined = format!("FROM {} s JOIN invoices i ON i.id = s.invoice WHERE {LOOKED_AT}", merged.staged());
     merged
         .blame(findings, "invoice", ("s.line, s.invoice", &format!("{joined} AND i.paid_at IS NULL")), |row| {
             Ok(format!("invoice {:?} is not paid; fill its paid_at first", text(row, 1)?))
