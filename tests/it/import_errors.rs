@@ -81,7 +81,7 @@ fn recorded(app: &App) {
 /// Kind, file, line, column ("" for none) and a word of the reason.
 type Mistake = (&'static str, &'static str, u32, &'static str, &'static str);
 
-const FORM: [Mistake; 27] = [
+const FORM: [Mistake; 31] = [
     ("customers", "", 1, "", "empty"),
     ("customers", "id,nam\nc2,X\n", 1, "", "\"name\""),
     ("customers", "id\nc2\n", 1, "", "name"),
@@ -94,6 +94,10 @@ const FORM: [Mistake; 27] = [
     ("customers", "id,name\nc2,X\"Y\"\n", 2, "name", "quote"),
     ("customers", "id,name\n\"c2\nX\",X\nc3\n", 4, "", "too few"),
     ("customers", "id,name\n\"c\t2\",X\n", 2, "id", "control"),
+    ("customers", "id,name\nc2,X\u{1b}[31m\n", 2, "name", "U+001B"),
+    ("invoices", "id,customer,currency,subtotal,product\nI9,c1,USD,1,\"a\nb\"\n", 2, "product", "U+000A"),
+    ("invoices", "id,customer,currency,subtotal,paid_at\nI9,c1,USD,1,2026-04-10T23:59:60Z\n", 2, "paid_at", "2026-04-10"),
+    ("parents", "partner,parent,effective_from,override_rate\nbeta,acme,2026-05-01,1000.1%\n", 2, "override_rate", "at most 1000%"),
     ("customers", "id,name,activated_on\nc2,X,2026-02-30\n", 2, "activated_on", "2026-02-30"),
     ("customers", "id,name,activated_on\nc2,X,02/03/2026\n", 2, "activated_on", "date"),
     ("invoices", "id,customer,currency,subtotal\nI9,c1,USX,1.00\n", 2, "currency", "USX"),
