@@ -35,6 +35,16 @@ pub enum ApplyError {
     /// It changes what all versions share.
     #[error("{0}")]
     Successor(String),
+    /// It is the first version and holds only after the first period has begun.
+    #[error("the first version of {program} can't take effect on {from}: it is in force from its first period, {first_period}, on; leave --from out, or use {first_day} or an earlier day", first_day = .first_period.first_day())]
+    TooLate {
+        /// The programme.
+        program: String,
+        /// The date.
+        from: Date,
+        /// Its first period.
+        first_period: Period,
+    },
     /// Its effective date lies before the first open period.
     #[error("a version of {program} can't take effect on {from}: the first open period is {open}, and what is final is never rated again; use --from {first_day} or later", first_day = .open.first_day())]
     Posted {
@@ -92,12 +102,15 @@ pub async fn apply(tx: &DatabaseTransaction, programme: &Programme, source: &str
         return Ok(Applied { program: id.into(), number, effective_from, unchanged: true });
     }
     if known.is_empty() {
+        if effective_from > programme.settlement.first_period.first_day() {
+            return Err(ApplyError::TooLate { program: id.into(), from: effective_from, first_period: programme.settlement.first_period });
+        }
         let insert = "INSERT INTO programs (id, currency, timezone, first_period) VALUES (?, ?, ?, ?)";
         let first_period = programme.settlement.first_period.to_string();
         execute(tx, insert, vec![id.into(), programme.currency.code().into(), programme.timezone.name().into(), first_period.into()]).await?;
     } else {
         let versions = versions::load(tx, id, i64::MAX).await?;
-        program::file::check_successor(versions.constant(), programme).map_err(|error| ApplyError::Successor(error.to_string()))?;
+        program::file::check_successor(versions.constant(), programme).map_err(|error| ApplyError::Successor(error.in_text(source).to_string()))?;
         if let Some(frozen) = freeze::last(tx, id).await?.filter(|frozen| effective_from <= frozen.period.last_day()) {
             return Err(ApplyError::Posted { program: id.into(), from: effective_from, open: frozen.period.next() });
         }

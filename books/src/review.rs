@@ -51,6 +51,16 @@ pub enum ReviewError {
         /// The period.
         period: Period,
     },
+    /// The day lies before the first period, once a period is final or closing.
+    #[error("{as_of} lies before {first_period}, the first period of {program}; a review can only be made in an open period")]
+    BeforeFirst {
+        /// The programme.
+        program: String,
+        /// The day.
+        as_of: Date,
+        /// The first period.
+        first_period: Period,
+    },
     /// A later review was made.
     #[error("{program} was last reviewed on {last}; reviews are made in order of date, and {as_of} is before it")]
     OutOfOrder {
@@ -104,7 +114,12 @@ pub async fn review(tx: &DatabaseTransaction, program: &str, as_of: Date, now: I
         return Err(ReviewError::OutOfOrder { program: program.into(), last, as_of });
     }
     if let Some(frozen) = freeze::last(tx, program).await?.filter(|frozen| Period::of(as_of) <= frozen.period) {
-        return Err(ReviewError::FinalPeriod { program: program.into(), as_of, period: frozen.period.min(Period::of(as_of)) });
+        let first_period = versions::load(tx, program, i64::MAX).await?.constant().settlement.first_period;
+        return Err(if Period::of(as_of) < first_period {
+            ReviewError::BeforeFirst { program: program.into(), as_of, first_period }
+        } else {
+            ReviewError::FinalPeriod { program: program.into(), as_of, period: frozen.period.min(Period::of(as_of)) }
+        });
     }
     let seq = crate::gate::advance(tx, "review", &format!("{program} {as_of}"), now).await?;
     let mut knowledge = Knowledge::load(tx, program, seq).await?;
@@ -160,7 +175,10 @@ async fn decide_all(
             Ok(Some((held, earned, t12m, active_deals))) => {
                 let before = misses.get(&facts.id.0).copied().unwrap_or(0);
                 let decision = decide(version, held, earned, before, &|what| is_frozen(&knowledge.freezes, what, partner, as_of));
-                reviewed.push(result_of(knowledge, partner, as_of, (held, earned), t12m, active_deals, decision)?);
+                match result_of(knowledge, partner, as_of, (held, earned), t12m, active_deals, decision) {
+                    Ok(result) => reviewed.push(result),
+                    Err(reason) => wrong.push(format!("{}: {reason}", facts.id.0)),
+                }
             }
             Err(reason) => wrong.push(format!("{}: {reason}", facts.id.0)),
         }
@@ -176,12 +194,17 @@ fn result_of(
     t12m: Exact,
     active_deals: usize,
     decision: Decision,
-) -> Result<(Reviewed, Evidence), LoadError> {
+) -> Result<(Reviewed, Evidence), String> {
     let version = knowledge.versions.on(as_of);
     let tier = |rank: usize| Text::from(version.programme.tiers[rank].id.as_str());
     let facts = knowledge.directory.partner(partner);
     let t12m_minor = version.programme.currency.round_minor(t12m, version.programme.rounding);
-    let t12m_minor = t12m_minor.map_err(|_| LoadError::Corrupt { value: t12m.to_string(), what: "a T12M that fits" })?;
+    let t12m_minor = t12m_minor.map_err(|_| {
+        format!(
+            "a T12M of {t12m} {} is too large to be computed with; look for invoices with wrong amounts and void them",
+            version.programme.currency
+        )
+    })?;
     let metrics: serde_json::Map<String, Evidence> = version
         .programme
         .metrics

@@ -98,9 +98,11 @@ impl From<ReviewError> for CliError {
     fn from(error: ReviewError) -> Self {
         match error {
             ReviewError::Settle(error) => error.into(),
-            ReviewError::FinalPeriod { .. } | ReviewError::OutOfOrder { .. } | ReviewError::Future { .. } | ReviewError::Data { .. } => {
-                Self::Input(error.to_string())
-            }
+            ReviewError::BeforeFirst { .. }
+            | ReviewError::FinalPeriod { .. }
+            | ReviewError::OutOfOrder { .. }
+            | ReviewError::Future { .. }
+            | ReviewError::Data { .. } => Self::Input(error.to_string()),
         }
     }
 }
@@ -109,7 +111,7 @@ impl From<ApplyError> for CliError {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::Load(error) => error.into(),
-            ApplyError::Successor(_) | ApplyError::Posted { .. } => Self::Input(error.to_string()),
+            ApplyError::Successor(_) | ApplyError::TooLate { .. } | ApplyError::Posted { .. } => Self::Input(error.to_string()),
         }
     }
 }

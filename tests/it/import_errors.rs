@@ -81,7 +81,7 @@ fn recorded(app: &App) {
 /// Kind, file, line, column ("" for none) and a word of the reason.
 type Mistake = (&'static str, &'static str, u32, &'static str, &'static str);
 
-const FORM: [Mistake; 27] = [
+const FORM: [Mistake; 31] = [
     ("customers", "", 1, "", "empty"),
     ("customers", "id,nam\nc2,X\n", 1, "", "\"name\""),
     ("customers", "id\nc2\n", 1, "", "name"),
@@ -94,6 +94,10 @@ const FORM: [Mistake; 27] = [
     ("customers", "id,name\nc2,X\"Y\"\n", 2, "name", "quote"),
     ("customers", "id,name\n\"c2\nX\",X\nc3\n", 4, "", "too few"),
     ("customers", "id,name\n\"c\t2\",X\n", 2, "id", "control"),
+    ("customers", "id,name\nc2,X\u{1b}[31m\n", 2, "name", "U+001B"),
+    ("invoices", "id,customer,currency,subtotal,product\nI9,c1,USD,1,\"a\nb\"\n", 2, "product", "U+000A"),
+    ("invoices", "id,customer,currency,subtotal,paid_at\nI9,c1,USD,1,2026-04-10T23:59:60Z\n", 2, "paid_at", "2026-04-10"),
+    ("parents", "partner,parent,effective_from,override_rate\nbeta,acme,2026-05-01,1000.1%\n", 2, "override_rate", "at most 1000%"),
     ("customers", "id,name,activated_on\nc2,X,2026-02-30\n", 2, "activated_on", "2026-02-30"),
     ("customers", "id,name,activated_on\nc2,X,02/03/2026\n", 2, "activated_on", "date"),
     ("invoices", "id,customer,currency,subtotal\nI9,c1,USX,1.00\n", 2, "currency", "USX"),
@@ -229,7 +233,28 @@ fn wrong_json_lines_are_refused(app: &App) {
         (r#"{"id": "J1", "customer": "c1", "currency": "USD", "subtotal": 1.005}"#, "column subtotal: ", "1.005"),
         (r#"{"id": "J1", "customer": "c1", "currency": "USD", "subtotal": 1e2}"#, "column subtotal: ", "1e2"),
         (r#"{"id": "J1", "customer": null, "currency": "USD", "subtotal": 1}"#, "column customer: ", "missing"),
-        (r#"{"id": "J1", "customer": "c1", "currency": "USD", "subtotal": 3, "items": [{"item": "a", "amount": 1}]}"#, "column amount: ", "3.00"),
+        (r#"{"id": "J1", "customer": "c1", "currency": "USD", "subtotal": 3, "items": [{"item": "a", "amount": 1}]}"#, "column items: ", "3.00"),
+        (
+            r#"{"id": "J1", "customer": "c1", "currency": "USD", "subtotal": 3, "items": [{"item": "a", "amount": 1}, {"item": "b", "amount": 2.001}]}"#,
+            "column items[1].amount: ",
+            "2 decimals",
+        ),
+        (
+            r#"{"id": "J1", "customer": "c1", "currency": "USD", "subtotal": 3, "items": [{"item": "a", "amount": 1}, {"item": "a", "amount": 2}]}"#,
+            "column items[1].amount: ",
+            "line 3 as items[0]",
+        ),
+        (
+            r#"{"id": "J1", "customer": "c1", "currency": "USD", "subtotal": 3, "items": [{"item": "a", "amount": 1}, {"item": "b", "amount": 2, "deal": "D9"}]}"#,
+            "column items[1].deal: ",
+            "D9",
+        ),
+        (
+            r#"{"id": "I1", "customer": "c1", "currency": "USD", "subtotal": 100, "items": [{"item": "a", "amount": 60}, {"item": "b", "amount": 39}]}"#,
+            "column items[1].amount: ",
+            "39.00 USD contradicts what is recorded, 40.00 USD",
+        ),
+        (r#"  {"id": x}"#, "", "no JSON object: expected value (byte 10 of the line)"),
         (
             r#"{"id": "J1", "customer": "c1", "currency": "USD", "subtotal": 3, "items": [{"item": "a", "amount": 3, "colour": 1}]}"#,
             "column items[0].colour: ",
@@ -278,6 +303,81 @@ fn a_dry_run_lists_every_error(app: &App) {
     crate::database::assert_same(&before, &app.access().dump(), "a dry run");
 }
 
+/// What a dry run says of a file, without the file's name.
+fn dry_run(app: &App, kind: &str, ending: &str, content: &str) -> Vec<String> {
+    let file = app.write(kind, ending, content);
+    let said = app.refused(&format!("import {kind} {file} --dry-run"));
+    said.lines().filter_map(|line| line.split(&format!("{file}:")).nth(1)).map(str::to_owned).collect()
+}
+
+fn assert_said(said: &[String], expected: &[(&str, &str)]) {
+    assert_eq!(said.len(), expected.len(), "{said:#?}");
+    for ((place, word), line) in expected.iter().zip(said) {
+        assert!(line.starts_with(place) && line.contains(word), "{place} {word:?} is not\n{line}\n{said:#?}");
+    }
+}
+
+/// One error of a row hides no other of independent columns, and makes up none.
+fn one_error_hides_no_other(app: &App) {
+    recorded(app);
+    let said = dry_run(
+        app,
+        "partners",
+        "csv",
+        "id,name,email,program,tier,tier_since,parent\nz,Z,nobody,p,silver,2026-01-01,\nbeta,Beta,,p,gold,2026-01-01,nobody\n",
+    );
+    assert_said(&said, &[("2: column email", "nobody"), ("2: column tier", "silver"), ("3: column parent", "nobody"), ("3: column tier", "base")]);
+    let said = dry_run(app, "credits", "csv", "id,partner,role,share,customer,from\nK9,acme,helped,1.1,c1,2026-13-01\n");
+    assert_said(&said, &[("2: column from", "2026-13-01"), ("2: column role", "helped"), ("2: column share", "1.1")]);
+    let said = dry_run(app, "invoices", "csv", "id,customer,deal,currency,subtotal\nI1,c9,,EUR,100.00\nI9,c9,DE,USD,1.00\n");
+    assert_said(
+        &said,
+        &[
+            ("2: column currency", "EUR"),
+            ("2: column customer", "contradicts"),
+            ("2: column customer", "is no recorded"),
+            ("3: column currency", "EUR"),
+            ("3: column customer", "c9"),
+        ],
+    );
+    let said = dry_run(
+        app,
+        "refunds",
+        "csv",
+        "id,invoice,amount,refunded_at,cost_returned,kind,of\nR9,I1,1.001,2026-05-01T00:00:00Z,perhaps,chargeback_win,R1\n",
+    );
+    assert_said(&said, &[("2: column amount", "2 decimals"), ("2: column cost_returned", "perhaps"), ("2: column kind", "chargeback_won")]);
+    let items = "{\"id\": \"J1\", \"customer\": \"c1\", \"currency\": \"USD\", \"subtotal\": 5, \"items\": [{\"item\": \"a\", \"amount\": 2}, ";
+    for (bad, place) in [
+        ("{\"item\": \"b\", \"amount\": \"x\"}", "amount"),
+        ("{\"amount\": 3}", "item"),
+        ("{\"item\": \"b\", \"amount\": 3, \"colour\": 1}", "colour"),
+    ] {
+        let said = dry_run(app, "invoices", "jsonl", &format!("{items}{bad}]}}\n"));
+        assert_said(&said, &[(&format!("1: column items[1].{place}: "), "")]);
+    }
+    let said = dry_run(app, "invoice_items", "csv", "invoice,item,amount\nI2,a,20.00\nI2\n");
+    assert_said(&said, &[("3: ", "too few")]);
+}
+
+/// Figures of a contradiction are those that are recorded, in their own currencies, and the line is the one that holds the value.
+fn contradictions_show_the_right_figures(app: &App) {
+    recorded(app);
+    let said = dry_run(app, "invoice_items", "csv", "invoice,item,amount\nI1,a,61.00\n");
+    assert_said(&said, &[("2: column amount", "61.00 USD contradicts what is recorded, 60.00 USD")]);
+    let said = dry_run(app, "invoices", "csv", "id,customer,currency,subtotal\nI3,c1,USD,500.00\n");
+    assert_said(&said, &[("2: column currency", "JPY"), ("2: column subtotal", "500.00 USD contradicts what is recorded, 500 JPY")]);
+    let said = dry_run(app, "customers", "csv", "id,name,churned_on\nc2,X,\nc2,X,2026-05-01\nc2,X,2026-05-02\n");
+    assert_said(&said, &[("4: column churned_on", "line 3 with another value")]);
+}
+
+/// A dry run does not stop at the first thousand.
+fn a_dry_run_lists_thousands(app: &App) {
+    recorded(app);
+    let rows: String = (0..3000).map(|number| format!("c{number},X,yesterday\n")).collect();
+    assert_eq!(dry_run(app, "customers", "csv", &format!("id,name,activated_on\n{rows}")).len(), 3000);
+}
+
 on_both_databases!(
     files_of_a_wrong_form_are_refused,
     references_to_nothing_are_refused,
@@ -285,4 +385,7 @@ on_both_databases!(
     wrong_voids_are_refused,
     wrong_json_lines_are_refused,
     a_dry_run_lists_every_error,
+    one_error_hides_no_other,
+    contradictions_show_the_right_figures,
+    a_dry_run_lists_thousands,
 );

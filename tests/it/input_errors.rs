@@ -35,7 +35,7 @@ first_period = "2026-04"
 "#;
 
 /// A text of the programme, what stands there instead, the line of the mistake and a word of the reason.
-const MISTAKES: [(&str, &str, u32, &str); 22] = [
+const MISTAKES: [(&str, &str, u32, &str); 23] = [
     ("name = \"Programme\"", "name = \"Programme\"\ncolour = \"red\"", 4, "colour"),
     ("[settlement]", "[settlements]", 27, "settlements"),
     ("rate = \"5%\"", "ratee = \"5%\"", 11, "ratee"),
@@ -58,6 +58,7 @@ const MISTAKES: [(&str, &str, u32, &str); 22] = [
     ("through = 2026-06-30", "through = 2026-03-31", 25, "2026-03-31"),
     ("first_period = \"2026-04\"", "first_period = \"2026-13\"", 28, "2026-13"),
     ("id = \"p\"", "id = \"p", 2, ""),
+    ("id = \"p\"", "id = \"p:q\"", 2, "separates"),
 ];
 
 fn mistakes_in_a_programme_name_their_place(app: &App) {
@@ -174,7 +175,24 @@ fn a_version_keeps_its_foundations(app: &App) {
         let file = app.write("version", "toml", &PROGRAMME.replacen(text, instead, 1));
         let said = app.refused(&format!("program apply {file} --from 2026-06-01"));
         assert!(said.contains(named), "{instead}: {named} is not named\n{said}");
+        assert!(said.contains("(line "), "the line is not named\n{said}");
     }
+}
+
+/// The first version holds from the first period on, at the latest.
+fn a_first_version_is_in_force_from_its_first_period(app: &App) {
+    let file = app.write("program", "toml", PROGRAMME);
+    app.ok("settlement list");
+    let said = app.refused(&format!("program apply {file} --from 2026-06-01"));
+    assert!(said.contains("2026-04-01") && said.contains("--from"), "{said}");
+    app.ok(&format!("program apply {file} --from 2026-04-01"));
+}
+
+/// A day before the first period is in no period that could be final.
+fn a_review_before_the_first_period_is_refused_as_such(app: &App) {
+    settled_april(app);
+    let said = app.refused("recertify --program p --as-of 2020-04-15");
+    assert!(said.contains("before 2026-04, the first period"), "{said}");
 }
 
 /// A flat amount in another currency needs a rate: its lack is an error that names the pair and the day, and nothing is posted.
@@ -230,5 +248,7 @@ on_both_databases!(
     wrong_command_lines_exit_with_two,
     facts_that_reach_into_a_final_period_are_refused,
     a_version_keeps_its_foundations,
+    a_first_version_is_in_force_from_its_first_period,
+    a_review_before_the_first_period_is_refused_as_such,
     a_missing_exchange_rate_leaves_the_period_open,
 );

@@ -30,6 +30,8 @@ mod examples;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
+mod filled_later;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod hostile_input;

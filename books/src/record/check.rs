@@ -4,11 +4,11 @@ use program::calendar::Instant;
 use program::money::Currency;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
-use super::blame::{Blame, blame};
-use super::error::{ERRORS_MAX, Findings, ImportError, RecordError};
+use super::blame::{Blame, blame, column_at};
+use super::error::{Findings, ImportError, RecordError};
 use super::shape::{Shape, short};
 use super::stage::{Stage, line_number, staged};
-use super::table::{Kind, Reference, Table, pair};
+use super::table::{Kind, Need, Reference, Table, pair};
 use crate::sql;
 
 /// Checks all stages of a file against the books as they are now.
@@ -115,6 +115,15 @@ pub(crate) fn same_row(table: &Table) -> String {
     equal.collect::<Vec<_>>().join(" AND ")
 }
 
+/// What a recorded row `m` has in a field: without a programme it is of the partner's home programme.
+fn recorded(kind: &Kind, ours: &str) -> String {
+    if ours == "program" && kind.program_of.is_some() {
+        "COALESCE(m.program, (SELECT p.program FROM partners p WHERE p.id = m.partner))".to_owned()
+    } else {
+        format!("m.{ours}")
+    }
+}
+
 async fn contradictions<C: ConnectionTrait>(db: &C, stage: &Stage, table: &Table, known: &str, findings: &mut Findings) -> Result<(), RecordError> {
     let facts = table.facts.iter().map(|entry| pair(entry)).map(|pair| (pair, false));
     let optional = table.optional.iter().map(|entry| pair(entry)).map(|pair| (pair, true));
@@ -124,13 +133,25 @@ async fn contradictions<C: ConnectionTrait>(db: &C, stage: &Stage, table: &Table
     }
     let differs: Vec<String> = fields
         .iter()
-        .map(|((ours, field), fills)| if *fills { format!("m.{ours} <> s.{field}") } else { format!("m.{ours} IS DISTINCT FROM s.{field}") })
+        .map(|((ours, field), fills)| {
+            if *fills {
+                return format!("m.{ours} <> s.{field}");
+            }
+            // An empty cell of a wrong row may be what is wrong with it.
+            let given = if stage.kind.column_of(field).is_some_and(|column| column.need == Need::Optional) {
+                "(s.bad = 0 OR s.{f} IS NOT NULL)"
+            } else {
+                "s.{f} IS NOT NULL"
+            };
+            format!("({} AND {} IS DISTINCT FROM s.{field})", given.replace("{f}", field), recorded(stage.kind, ours))
+        })
         .collect();
-    let values: Vec<String> = fields.iter().map(|((ours, field), _)| format!("CAST(m.{ours} AS TEXT), CAST(s.{field} AS TEXT)")).collect();
-    let currency = if stage.kind.columns.iter().any(|c| c.field == "currency") { "s.currency" } else { "NULL" };
-    let condition = format!("s.bad = 0 AND s.{known} = 1 AND ({})", differs.join(" OR "));
+    let value = |ours: &str, field: &str| format!("CAST({} AS TEXT), CAST(s.{field} AS TEXT)", recorded(stage.kind, ours));
+    let values: Vec<String> = fields.iter().map(|((ours, field), _)| value(ours, field)).collect();
+    let condition = format!("s.{known} = 1 AND ({})", differs.join(" OR "));
     let from = format!("FROM {} s JOIN {} m ON {} WHERE {condition}", stage.name, table.name, same_row(table));
-    let text = format!("SELECT s.n, s.line, {currency}, {} {from} ORDER BY s.n LIMIT {ERRORS_MAX}", values.join(", "));
+    let max = findings.max();
+    let text = format!("SELECT s.place, s.line, {}, s.bad, {} {from} ORDER BY s.n LIMIT {max}", currencies(stage.kind, table), values.join(", "));
     let rows = sql::rows(db, &text, []).await?;
     for row in &rows {
         contradiction(stage.kind, &fields, row, findings)?;
@@ -138,12 +159,23 @@ async fn contradictions<C: ConnectionTrait>(db: &C, stage: &Stage, table: &Table
     if rows.is_empty() {
         return Ok(());
     }
-    if rows.len() == ERRORS_MAX {
+    if rows.len() == max {
         let all = sql::row(db, &format!("SELECT COUNT(*) {from}"), []).await?.map(|row| row.try_get_by_index(0)).transpose()?;
-        findings.count_more(line_number(all.unwrap_or(0)).saturating_sub(u64::try_from(ERRORS_MAX).unwrap_or(u64::MAX)));
+        findings.count_more(line_number(all.unwrap_or(0)).saturating_sub(u64::try_from(max).unwrap_or(u64::MAX)));
     }
     sql::execute(db, &format!("UPDATE {} SET bad = 1 WHERE n IN (SELECT s.n {from})", stage.name), []).await?;
     Ok(())
+}
+
+/// The currencies of the recorded and of the staged amounts.
+fn currencies(kind: &Kind, table: &Table) -> &'static str {
+    let own = table.facts.contains(&"currency");
+    let of_invoice = kind.columns.iter().any(|column| matches!(column.shape, Shape::InvoiceAmount(_)));
+    match (own, of_invoice) {
+        (true, _) => "m.currency, s.currency",
+        (false, true) => "s.currency, s.currency",
+        (false, false) => "NULL, NULL",
+    }
 }
 
 fn contradiction(
@@ -153,19 +185,26 @@ fn contradiction(
     findings: &mut Findings,
 ) -> Result<(), RecordError> {
     let line = line_number(row.try_get_by_index(1)?);
-    let currency: Option<String> = row.try_get_by_index(2)?;
-    let currency = currency.and_then(|code| code.parse::<Currency>().ok());
+    let place: Option<String> = row.try_get_by_index(0)?;
+    let currency = |index: usize| -> Result<Option<Currency>, RecordError> {
+        let code: Option<String> = row.try_get_by_index(index)?;
+        Ok(code.and_then(|code| code.parse().ok()))
+    };
+    let (theirs, ours) = (currency(2)?, currency(3)?);
+    let is_bad = row.try_get_by_index::<i64>(4)? == 1;
     for (index, ((_, field), fills)) in fields.iter().enumerate() {
-        let recorded: Option<String> = row.try_get_by_index(3 + 2 * index)?;
-        let given: Option<String> = row.try_get_by_index(4 + 2 * index)?;
-        let differs = recorded != given && !(*fills && (recorded.is_none() || given.is_none()));
+        let recorded: Option<String> = row.try_get_by_index(5 + 2 * index)?;
+        let given: Option<String> = row.try_get_by_index(6 + 2 * index)?;
+        let column = kind.column_of(field);
+        let unread = given.is_none() && (is_bad || column.is_some_and(|column| column.need != Need::Optional));
+        let differs = recorded != given && !unread && !(*fills && (recorded.is_none() || given.is_none()));
         if differs {
-            let shape = kind.column_of(field).map_or(Shape::Text, |column| column.shape);
-            let (given, recorded) = (shown(shape, given, currency), shown(shape, recorded, currency));
+            let shape = column.map_or(Shape::Text, |column| column.shape);
+            let (given, recorded) = (shown(shape, given, ours), shown(shape, recorded, theirs));
             let reason = format!(
                 "{given} contradicts what is recorded, {recorded}; a recorded fact never changes: void it and record it anew, or correct it by a refund or an adjustment"
             );
-            findings.push(ImportError { line, column: Some(kind.column_name(field).to_owned()), reason });
+            findings.push(ImportError { line, column: column_at(place.as_deref(), kind.column_name(field)), reason });
         }
     }
     Ok(())

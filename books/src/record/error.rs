@@ -6,6 +6,8 @@ use sea_orm::DbErr;
 
 /// How many errors of a file are kept; the rest is counted.
 pub const ERRORS_MAX: usize = 1000;
+/// How many a dry run keeps: it lists every error (interface.md §2), as far as memory allows.
+pub const DRY_RUN_ERRORS_MAX: usize = 200_000;
 
 /// One thing that is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +20,7 @@ pub struct ImportError {
     pub reason: String,
 }
 
-/// What is wrong with a file: the first [`ERRORS_MAX`] errors in order of line, and how many there are.
+/// What is wrong with a file: the first [`ERRORS_MAX`] errors (of a dry run [`DRY_RUN_ERRORS_MAX`]), and how many there are.
 #[derive(Debug, Clone)]
 pub struct ImportErrors {
     /// What errors call the file.
@@ -67,21 +69,32 @@ pub enum RecordError {
     Stopped,
 }
 
-/// Collects errors, at most [`ERRORS_MAX`].
-#[derive(Debug, Default)]
+/// Collects errors, up to a bound.
+#[derive(Debug)]
 pub(crate) struct Findings {
     errors: Vec<ImportError>,
     total: u64,
+    max: usize,
 }
 
 impl Findings {
+    /// Nothing found yet; at most `max` errors are kept.
+    pub(crate) const fn new(max: usize) -> Self {
+        Self { errors: Vec::new(), total: 0, max }
+    }
+
+    /// How many errors are kept.
+    pub(crate) const fn max(&self) -> usize {
+        self.max
+    }
+
     pub(crate) fn add(&mut self, line: u64, column: impl Into<Option<&'static str>>, reason: impl Into<String>) {
         self.push(ImportError { line, column: column.into().map(str::to_owned), reason: reason.into() });
     }
 
     pub(crate) fn push(&mut self, error: ImportError) {
         self.total += 1;
-        if self.errors.len() < ERRORS_MAX {
+        if self.errors.len() < self.max {
             self.errors.push(error);
         }
     }
@@ -104,6 +117,10 @@ impl Findings {
     pub(crate) fn into_errors(self, file: &str) -> ImportErrors {
         let mut errors = self.errors;
         errors.sort();
-        ImportErrors { file: file.to_owned(), errors, total: self.total }
+        // Two checks may find the same.
+        let kept = errors.len();
+        errors.dedup();
+        let total = self.total.saturating_sub(u64::try_from(kept - errors.len()).unwrap_or(0));
+        ImportErrors { file: file.to_owned(), errors, total }
     }
 }

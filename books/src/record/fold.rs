@@ -74,11 +74,16 @@ async fn contradictions<C: ConnectionTrait>(
         "FROM {name}_doubled d JOIN {name} f ON f.n = d.first JOIN {name} s ON {} AND s.bad = 0 AND s.n <> d.first WHERE {differs}",
         same(stage.kind, "s", "d")
     );
-    let query =
-        Blame { column: stage.kind.column_name(field), select: "s.line, CAST(f.line AS TEXT)", from: &from, order: "s.n", values: Vec::new() };
+    let holds = if role == Role::Fact { String::new() } else { format!(" AND x.{field} IS NOT NULL") };
+    let of_other =
+        |what: &str| format!("(SELECT x.{what} FROM {name} x WHERE {} AND x.bad = 0{holds} ORDER BY x.n LIMIT 1)", same(stage.kind, "x", "s"));
+    let select = format!("s.line, CAST({} AS TEXT), {}", of_other("line"), of_other("place"));
+    let query = Blame { column: stage.kind.column_name(field), select: &select, from: &from, order: "s.n", values: Vec::new() };
     let noun = stage.kind.noun;
     blame(db, findings, query, |row| {
-        Ok(format!("{noun} of the same id stands on line {} with another value; leave one", row.try_get_by_index::<String>(1)?))
+        let place: Option<String> = row.try_get_by_index(2)?;
+        let place = place.map_or_else(String::new, |place| format!(" as {}", place.trim_end_matches('.')));
+        Ok(format!("{noun} of the same id stands on line {}{place} with another value; leave one", row.try_get_by_index::<String>(1)?))
     })
     .await?;
     Ok(())

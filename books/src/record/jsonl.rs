@@ -94,12 +94,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
+/// What the parser says, without its own place: it counts from where it began, not in the file.
+fn said(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())).map_or_else(|| text.clone(), str::to_owned)
+}
+
 /// The members of a line's object.
 ///
 /// # Errors
 /// Why it is none.
 pub(crate) fn object(text: &str) -> Result<Members<'_>, String> {
-    serde_json::from_str(text.trim()).map_err(|error| format!("the line is no JSON object: {error}"))
+    serde_json::from_str(text.trim_end())
+        .map_err(|error| format!("the line is no JSON object: {} (byte {} of the line)", said(&error), error.column()))
 }
 
 /// A value as a CSV cell would hold it: text as it is, a number as it is written, `true`, `false`; nothing for null and "".
@@ -110,7 +117,7 @@ pub(crate) fn scalar(value: &RawValue) -> Result<Option<String>, String> {
     let text = value.get();
     match text.bytes().next() {
         Some(b'"') => {
-            let text: String = serde_json::from_str(text).map_err(|error| format!("the text can't be read: {error}"))?;
+            let text: String = serde_json::from_str(text).map_err(|error| format!("the text can't be read: {}", said(&error)))?;
             Ok(Some(text).filter(|text| !text.is_empty()))
         }
         Some(b'n') => Ok(None),
@@ -124,7 +131,8 @@ pub(crate) fn scalar(value: &RawValue) -> Result<Option<String>, String> {
 /// # Errors
 /// Why it is none.
 pub(crate) fn array(value: &RawValue) -> Result<Vec<Members<'_>>, String> {
-    let all: Option<Vec<Members<'_>>> = serde_json::from_str(value.get()).map_err(|error| format!("an array of objects is expected: {error}"))?;
+    let all: Option<Vec<Members<'_>>> =
+        serde_json::from_str(value.get()).map_err(|error| format!("an array of objects is expected: {}", said(&error)))?;
     Ok(all.unwrap_or_default())
 }
 

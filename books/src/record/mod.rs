@@ -25,7 +25,7 @@ use program::calendar::Instant;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use tokio::sync::mpsc;
 
-pub use self::error::{ERRORS_MAX, ImportError, ImportErrors, RecordError};
+pub use self::error::{DRY_RUN_ERRORS_MAX, ERRORS_MAX, ImportError, ImportErrors, RecordError};
 pub use self::kinds::{FactKind, UnknownKind};
 pub use self::rows::Format;
 
@@ -122,7 +122,8 @@ async fn record_on<R: Read + Send + 'static>(
     let Input { kind, format, origin, reader, dry_run } = input;
     phase(Phase::Reading);
     let stages = stages(kind, format);
-    let (read, mut findings) = fill_stages(db, &stages, format, reader).await?;
+    let errors_max = if dry_run { DRY_RUN_ERRORS_MAX } else { ERRORS_MAX };
+    let (read, mut findings) = fill_stages(db, &stages, format, reader, errors_max).await?;
     phase(Phase::Checking);
     let known_at = seq(db).await?;
     check::against_books(db, &stages, &mut findings).await?;
@@ -133,9 +134,9 @@ async fn record_on<R: Read + Send + 'static>(
         check::set_aside_dependents(db, &stages).await?;
     }
     let recorded = counted(db, &stages, read).await?;
-    if !recorded.changes_nothing() {
+    if !recorded.changes_nothing() || !findings.is_empty() {
         phase(Phase::Writing);
-        let merging = Merging { kind, stages: &stages, origin: &origin, now, dry_run, known_at, read, sound: findings.is_empty() };
+        let merging = Merging { kind, stages: &stages, origin: &origin, now, dry_run, known_at, read, sound: findings.is_empty(), errors_max };
         let (merged, found) = merging.merge(db).await?;
         findings.append(found);
         if findings.is_empty() {
@@ -157,6 +158,8 @@ struct Merging<'a> {
     read: u64,
     /// Whether no row is wrong so far.
     sound: bool,
+    /// How many errors are kept.
+    errors_max: usize,
 }
 
 impl Merging<'_> {
@@ -191,7 +194,7 @@ impl Merging<'_> {
     }
 
     async fn write(&self, tx: &DatabaseTransaction) -> Result<(Recorded, Findings), RecordError> {
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(self.errors_max);
         let seq = merge::pass_gate(tx).await?;
         if seq != self.known_at + 1 {
             // Something was recorded in between: look again. Beside errors that are known this would tell nothing reliable.
@@ -241,6 +244,7 @@ async fn fill_stages<R: Read + Send + 'static>(
     stages: &[Stage],
     format: Format,
     reader: R,
+    errors_max: usize,
 ) -> Result<(u64, Findings), RecordError> {
     let tx = db.begin().await?;
     for stage in stages {
@@ -250,7 +254,7 @@ async fn fill_stages<R: Read + Send + 'static>(
     let kind = stages[0].kind;
     let reading = tokio::task::spawn_blocking(move || {
         let mut rows = RowReader::new(kind, format, BufReader::with_capacity(1 << 16, reader));
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(errors_max);
         let mut batches = [Staged::default(), Staged::default()];
         let mut more = true;
         while more {

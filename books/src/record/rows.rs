@@ -28,6 +28,8 @@ pub(crate) struct Row<'a> {
     kind: &'static Kind,
     line: u64,
     cells: Vec<Option<Cell>>,
+    /// Fields whose cells could not be taken; they are empty.
+    unread: Vec<&'static str>,
     /// Whether anything was wrong with it.
     bad: bool,
     /// Before a column's name in errors.
@@ -54,6 +56,11 @@ impl Row<'_> {
         self.cell(field).is_some()
     }
 
+    /// Whether it is known what all of some fields hold.
+    pub(crate) fn knows(&self, fields: &[&str]) -> bool {
+        !fields.iter().any(|field| self.unread.contains(field))
+    }
+
     /// Notes that the row is wrong.
     pub(crate) fn wrong(&mut self, column: &str, reason: impl Into<String>) {
         self.bad = true;
@@ -61,15 +68,12 @@ impl Row<'_> {
         self.findings.push(ImportError { line: self.line, column, reason: reason.into() });
     }
 
-    /// Appends it as the staging table has it; nothing when what identifies it is missing.
+    /// Appends it as the staging table has it.
     fn stage(self, n: i64, into: &mut Staged) {
-        let identified = self.kind.identity.iter().all(|field| self.has(field) || Some(*field) == self.kind.program_of.map(|_| "program"));
-        if !identified {
-            return;
-        }
         into.rows += 1;
         let line = i64::try_from(self.line).unwrap_or(i64::MAX);
-        into.values.extend([Value::from(n), Value::from(line), Value::from(i64::from(self.bad))]);
+        let place = Some(self.prefix.to_owned()).filter(|prefix| !prefix.is_empty());
+        into.values.extend([Value::from(n), Value::from(line), Value::String(place), Value::from(i64::from(self.bad))]);
         for (column, cell) in self.kind.columns.iter().zip(self.cells) {
             into.values.push(match cell {
                 Some(Cell::Text(text)) => Value::String(Some(text)),
@@ -130,8 +134,9 @@ impl<R: BufRead> RowReader<R> {
                     return Ok(false);
                 }
                 self.read += 1;
-                if let Some(cells) = csv_cells(kind, columns, record, findings) {
-                    checked(kind, record.line, cells, "", findings).stage(self.read, rows);
+                match csv_cells(kind, columns, record, findings) {
+                    Some(cells) => checked(kind, record.line, cells, "", findings).stage(self.read, rows),
+                    None => unread(kind, record.line, None, "", findings).stage(self.read, rows),
                 }
             }
             Source::Jsonl(reader) => {
@@ -253,14 +258,25 @@ fn json_item(line: u64, index: usize, members: Members<'_>, invoice: Option<Stri
             column: Some(format!("{prefix}{name}")),
             reason: "the invoice that carries the item is its invoice".into(),
         });
+        unread(kind, line, invoice, &prefix, findings).stage(n, items);
         return;
     }
-    let Some(mut cells) = json_cells(kind, line, &prefix, members.0, findings) else { return };
+    let Some(mut cells) = json_cells(kind, line, &prefix, members.0, findings) else {
+        unread(kind, line, invoice, &prefix, findings).stage(n, items);
+        return;
+    };
     // Without an id the invoice has its own error.
     if invoice.is_some() {
         cells[0] = invoice;
         checked(kind, line, cells, &prefix, findings).stage(n, items);
     }
+}
+
+/// A row that can't be read, so that what needs all rows of a group knows that one is missing.
+fn unread<'a>(kind: &'static Kind, line: u64, first: Option<String>, prefix: &'a str, findings: &'a mut Findings) -> Row<'a> {
+    let mut cells = vec![None; kind.columns.len()];
+    cells[0] = first.map(Cell::Text);
+    Row { kind, line, cells, unread: kind.columns.iter().map(|column| column.field).collect(), bad: true, prefix, findings }
 }
 
 fn json_cells(
@@ -296,7 +312,7 @@ fn json_cells(
 /// Reads the cells of a row and looks at what the kind asks of a row by itself.
 fn checked<'a>(kind: &'static Kind, line: u64, texts: Vec<Option<String>>, prefix: &'a str, findings: &'a mut Findings) -> Row<'a> {
     let currency = kind.column("currency").and_then(|column| texts[column].as_deref()).and_then(|code| code.parse::<Currency>().ok());
-    let mut row = Row { kind, line, cells: Vec::with_capacity(texts.len()), bad: false, prefix, findings };
+    let mut row = Row { kind, line, cells: Vec::with_capacity(texts.len()), unread: Vec::new(), bad: false, prefix, findings };
     for (column, text) in kind.columns.iter().zip(texts) {
         let cell = match (text, column.need) {
             (Some(text), _) => column.shape.read(text, currency),
@@ -306,14 +322,13 @@ fn checked<'a>(kind: &'static Kind, line: u64, texts: Vec<Option<String>>, prefi
         };
         let cell = cell.unwrap_or_else(|reason| {
             row.wrong(column.name, reason);
+            row.unread.push(column.field);
             None
         });
         // An amount whose currency can't be read stays empty, and the row is bad for its currency's sake.
         row.cells.push(cell);
     }
-    if !row.bad {
-        (kind.check)(&mut row);
-    }
+    (kind.check)(&mut row);
     row
 }
 
@@ -330,9 +345,9 @@ mod tests {
     /// Reads everything; what is wrong is counted.
     fn read(kind: FactKind, format: Format, bytes: &[u8]) -> (usize, bool) {
         let mut reader = RowReader::new(kind.kind(), format, bytes);
-        let (mut rows, mut items, mut findings) = (Staged::default(), Staged::default(), Findings::default());
+        let (mut rows, mut items, mut findings) = (Staged::default(), Staged::default(), Findings::new(1000));
         while reader.next(&mut rows, &mut items, &mut findings).unwrap() {}
-        assert_eq!(rows.values.len(), rows.rows * (kind.kind().columns.len() + 3));
+        assert_eq!(rows.values.len(), rows.rows * (kind.kind().columns.len() + 4));
         (rows.rows, findings.is_empty())
     }
 
@@ -393,7 +408,7 @@ mod tests {
             let mut all = Vec::new();
             for (format, text) in [(Format::Csv, csv), (Format::Jsonl, json)] {
                 let mut reader = RowReader::new(FactKind::Customers.kind(), format, text.as_bytes());
-                let (mut rows, mut items, mut findings) = (Staged::default(), Staged::default(), Findings::default());
+                let (mut rows, mut items, mut findings) = (Staged::default(), Staged::default(), Findings::new(1000));
                 while reader.next(&mut rows, &mut items, &mut findings).unwrap() {}
                 prop_assert!(findings.is_empty());
                 // The line differs: CSV has a header.
@@ -405,8 +420,8 @@ mod tests {
     }
 
     #[test]
-    fn what_identifies_a_row_keeps_it_for_further_checks() {
+    fn wrong_rows_are_kept_for_further_checks() {
         let (rows, right) = read(FactKind::Customers, Format::Csv, b"id,name,activated_on\nc1,X,yesterday\n,Y,\n");
-        assert_eq!((rows, right), (1, false));
+        assert_eq!((rows, right), (2, false));
     }
 }

@@ -1,7 +1,8 @@
 //! What the cells of a file may hold.
 
-use program::calendar::{Instant, parse_date};
+use program::calendar::{Instant, Period, parse_date};
 use program::exact::Exact;
+use program::file::RATE_MAX;
 use program::money::{AMOUNT_LIMIT_MINOR, Currency, Rate};
 
 /// The longest id, in bytes.
@@ -78,15 +79,16 @@ impl Shape {
         if text.len() > FIELD_MAX_BYTES {
             return Err(format!("the value has {} bytes; at most {FIELD_MAX_BYTES} are taken", text.len()));
         }
-        if text.contains('\0') {
-            return Err("the value holds a NUL character; remove it".into());
+        // They would reach terminals, and the separators of compound keys are among them. A tab in a text for people is harmless.
+        if let Some(control) = text.chars().find(|c| c.is_control() && !(*c == '\t' && self == Self::Text)) {
+            return Err(format!("the value holds the control character U+{:04X}; remove it", u32::from(control)));
         }
         match self {
             Self::Id => id(text).map(Cell::Text),
             Self::Text => Ok(Cell::Text(text)),
             Self::Email => email(text).map(Cell::Text),
             Self::Date => parse_date(&text).map(|_| Cell::Text(text)).map_err(|error| error.to_string()),
-            Self::Instant => text.parse::<Instant>().map(|at| Cell::Int(at.0)).map_err(|error| error.to_string()),
+            Self::Instant => instant(&text).map(|at| Cell::Int(at.0)),
             Self::Flag => flag(&text).map(Cell::Int),
             Self::Currency => text.parse::<Currency>().map(|_| Cell::Text(text)).map_err(|error| error.to_string()),
             Self::Amount(sign) => match currency {
@@ -98,7 +100,7 @@ impl Shape {
                 None => return Ok(None),
             },
             Self::InvoiceAmount(sign) => finest(&text).and_then(|amount| signed(sign, amount)).map(Cell::Int),
-            Self::Rate => rate(&text, Rate::ZERO, Rate::from_micro(i64::MAX), "0 or more").map(Cell::Text),
+            Self::Rate => rate(&text, Rate::ZERO, RATE_MAX, "0 or more and at most 1000%").map(Cell::Text),
             Self::Share => rate(&text, Rate::from_micro(1), Rate::ONE, "above 0 and at most 1 (100%)").map(Cell::Text),
             Self::FxRate => fx_rate(&text).map(Cell::Text),
             Self::OneOf(words) if words.contains(&text.as_str()) => Ok(Cell::Text(text)),
@@ -117,19 +119,38 @@ fn id(text: String) -> Result<String, String> {
     if text.len() > ID_MAX_BYTES {
         return Err(format!("the id {:?} has {} bytes; ids have at most {ID_MAX_BYTES}", short(&text), text.len()));
     }
-    if text.chars().any(char::is_control) {
-        return Err(format!("the id {text:?} holds a control character; remove it"));
-    }
     Ok(text)
 }
 
 fn email(text: String) -> Result<String, String> {
     let shaped = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
-    if shaped && !text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if shaped && !text.chars().any(char::is_whitespace) {
         Ok(text)
     } else {
         Err(format!("{:?} is not an e-mail address; write it like name@example.com", short(&text)))
     }
+}
+
+/// An instant. A leap second, which RFC 3339 allows at the end of a month in UTC, is the last instant of the second before it.
+fn instant(text: &str) -> Result<Instant, String> {
+    let plain = text.parse::<Instant>();
+    match (plain, leap_second(text)) {
+        (Err(_), Some(instant)) => Ok(instant),
+        (plain, _) => plain.map_err(|error| error.to_string()),
+    }
+}
+
+fn leap_second(text: &str) -> Option<Instant> {
+    const SECONDS: std::ops::Range<usize> = 16..19;
+    if text.get(SECONDS)? != ":60" {
+        return None;
+    }
+    let (before, after) = (text.get(..SECONDS.start)?, text.get(SECONDS.end..)?);
+    let zone = after.strip_prefix('.').map_or(after, |fraction| fraction.trim_start_matches(|c: char| c.is_ascii_digit()));
+    let last: Instant = format!("{before}:59.999999{zone}").parse().ok()?;
+    let next = Instant(last.0 + 1);
+    let month_ends = Period::of(last.date_in(chrono_tz::UTC)).next().first_day();
+    (Instant::start_of(month_ends, chrono_tz::UTC) == next).then_some(last)
 }
 
 fn flag(text: &str) -> Result<i64, String> {
@@ -192,6 +213,8 @@ mod tests {
             (Shape::InvoiceAmount(Sign::Positive), "1.5", Cell::Int(1500)),
             (Shape::Flag, "true", Cell::Int(1)),
             (Shape::Instant, "1970-01-01T01:00:00+01:00", Cell::Int(0)),
+            (Shape::Instant, "2016-12-31T23:59:60Z", Cell::Int(1_483_228_799_999_999)),
+            (Shape::Instant, "2017-01-01T00:59:60.5+01:00", Cell::Int(1_483_228_799_999_999)),
             (Shape::Id, "株式会社/1", Cell::Text("株式会社/1".into())),
         ];
         for (shape, text, cell) in table {
@@ -221,12 +244,19 @@ mod tests {
             (Shape::Date, "2024-02-30"),
             (Shape::Instant, "2024-02-01T00:00:00.0000001Z"),
             (Shape::Instant, "2024-02-01"),
+            (Shape::Instant, "2024-02-01T23:59:60Z"),
+            (Shape::Instant, "2024-02-29T23:58:60Z"),
+            (Shape::Rate, "1000.01%"),
             (Shape::Email, "nobody"),
             (Shape::Email, "a@b\r\nBcc: c@d"),
             (Shape::Currency, "XAU"),
             (Shape::Id, "a\tb"),
             (Shape::Id, long.as_str()),
             (Shape::Text, "a\0b"),
+            (Shape::Text, "a\u{1b}[31mb"),
+            (Shape::Text, "a\nb"),
+            (Shape::Text, "a\u{1f}b"),
+            (Shape::Text, "a\u{85}b"),
             (Shape::OneOf(&["active"]), "Active"),
         ];
         for (shape, text) in table {

@@ -1,8 +1,9 @@
 //! The temporary table in which rows are checked before they touch the books.
 
 use program::money::Currency;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, TryGetable};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
+use super::blame::{Blame, blame};
 use super::error::{Findings, RecordError};
 use super::rows::Staged;
 use super::shape::{FINEST_EXPONENT, Shape};
@@ -14,7 +15,8 @@ pub(crate) const STATEMENT_ROWS_MAX: usize = 500;
 
 /// Rows of one kind, staged.
 ///
-/// Beside the kind's fields a staged row has `n` (its number), `line`, `bad` (1: wrong), `known0`, `known1` (1: the kind's first or
+/// Beside the kind's fields a staged row has `n` (its number), `line`, `place` (the JSON path before its columns, where it is part of
+/// a line), `bad` (1: wrong; a cell that is wrong is empty), `known0`, `known1` (1: the kind's first or
 /// second table has it), `filled` and `renamed` (1: it fills something, or changes a label).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stage {
@@ -24,6 +26,9 @@ pub(crate) struct Stage {
 
 /// Rows that the recording brought or filled, of staged rows `s`.
 pub(crate) const AFFECTED: &str = "s.bad = 0 AND (s.known0 = 0 OR s.filled = 1)";
+
+/// Rows of which something may be wrong besides what is known already: those of [`AFFECTED`], and those that are wrong.
+pub(crate) const LOOKED_AT: &str = "(s.bad = 1 OR s.known0 = 0 OR s.filled = 1)";
 
 /// A staged field, or a literal in quotes, as an expression over staged rows `alias`.
 pub(crate) fn staged(alias: &str, field: &str) -> String {
@@ -40,7 +45,7 @@ impl Stage {
         let invoice_currency = if self.amounts_of_invoices().is_some() { format!("currency {text}, ") } else { String::new() };
         let marks = ["known0", "known1", "filled", "renamed"].map(|mark| format!("{mark} {int} NOT NULL DEFAULT 0")).join(", ");
         let table = format!(
-            "CREATE TEMPORARY TABLE {} (n {int} PRIMARY KEY, line {int} NOT NULL, bad {int} NOT NULL, {}, {invoice_currency}{marks})",
+            "CREATE TEMPORARY TABLE {} (n {int} PRIMARY KEY, line {int} NOT NULL, place {text}, bad {int} NOT NULL, {}, {invoice_currency}{marks})",
             self.name,
             fields.join(", ")
         );
@@ -50,7 +55,7 @@ impl Stage {
 
     /// Adds rows.
     pub(crate) async fn insert<C: ConnectionTrait>(&self, db: &C, rows: Staged) -> Result<(), DbErr> {
-        let fields: Vec<&str> = ["n", "line", "bad"].into_iter().chain(self.kind.columns.iter().map(|column| column.field)).collect();
+        let fields: Vec<&str> = ["n", "line", "place", "bad"].into_iter().chain(self.kind.columns.iter().map(|column| column.field)).collect();
         let mut values = rows.values;
         // An invoice may carry more items than one statement takes.
         while !values.is_empty() {
@@ -107,19 +112,17 @@ impl Stage {
         let name = self.name;
         let unit = 10_i64.pow(FINEST_EXPONENT - currency.exponent());
         let limit = program::money::AMOUNT_LIMIT_MINOR;
-        let wrong = format!("s.currency = ? AND s.bad = 0 AND (s.amount_minor % {unit} <> 0 OR ABS(s.amount_minor / {unit}) >= {limit})");
-        let texts = format!("SELECT s.line FROM {name} s WHERE {wrong} ORDER BY s.n");
-        for line in column::<i64, C>(db, &texts, currency.code()).await? {
-            let exponent = currency.exponent();
-            findings.add(
-                line_number(line),
-                "amount",
-                format!("amounts in {currency}, the invoice's currency, have at most {exponent} decimals and are under 10^15 minor units"),
-            );
-        }
-        sql::execute(db, &format!("UPDATE {name} AS s SET bad = 1 WHERE {wrong}"), [currency.code().into()]).await?;
+        let wrong = format!("s.currency = ? AND (s.amount_minor % {unit} <> 0 OR ABS(s.amount_minor / {unit}) >= {limit})");
+        let from = format!("FROM {name} s WHERE {wrong}");
+        let query = Blame { column: "amount", select: "s.line", from: &from, order: "s.n", values: vec![currency.code().into()] };
+        let exponent = currency.exponent();
+        blame(db, findings, query, |_| {
+            Ok(format!("amounts in {currency}, the invoice's currency, have at most {exponent} decimals and are under 10^15 minor units"))
+        })
+        .await?;
+        sql::execute(db, &format!("UPDATE {name} AS s SET bad = 1, amount_minor = NULL WHERE {wrong}"), [currency.code().into()]).await?;
         if unit > 1 {
-            let scaled = format!("UPDATE {name} SET amount_minor = amount_minor / {unit} WHERE currency = ? AND bad = 0");
+            let scaled = format!("UPDATE {name} SET amount_minor = amount_minor / {unit} WHERE currency = ?");
             sql::execute(db, &scaled, [currency.code().into()]).await?;
         }
         Ok(())
@@ -152,10 +155,6 @@ impl Stage {
     pub(crate) async fn any<C: ConnectionTrait>(&self, db: &C, condition: &str) -> Result<bool, DbErr> {
         Ok(sql::row(db, &format!("SELECT 1 AS found FROM {} s WHERE {condition} LIMIT 1", self.name), []).await?.is_some())
     }
-}
-
-async fn column<T: TryGetable, C: ConnectionTrait>(db: &C, text: &str, value: &str) -> Result<Vec<T>, DbErr> {
-    sql::rows(db, text, [value.into()]).await?.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
 /// A line number as the books have it.

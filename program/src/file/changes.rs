@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::choices::Choice;
+use super::errors::{FileErrors, Findings, place_of};
 use crate::calendar::Date;
 use crate::condition::Condition;
 use crate::money::Currency;
@@ -31,19 +36,60 @@ impl Display for Change {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this is not a version of programme {program}: it changes {}; a version keeps id, currency, timezone, first_period and the ids and order of its tiers, so give it an id of its own",
-    listed(changes)
+    listed(changes, places)
 )]
 pub struct NotASuccessor {
     /// The programme.
     pub program: String,
     /// What may not change and does; never empty.
     pub changes: Vec<Change>,
+    /// Where each of them stands in the file, where that is known: its line and the character in it, from 1.
+    pub places: Vec<(usize, usize)>,
 }
 
-fn listed(changes: &[Change]) -> String {
+impl NotASuccessor {
+    /// With the places of what it changes in its file's text.
+    #[must_use]
+    pub fn in_text(self, text: &str) -> Self {
+        let spans = self.spans(text);
+        let places = spans.into_iter().map(|span| place_of(text, span.start)).collect();
+        Self { places, ..self }
+    }
+
+    /// As errors of a file, each at its place.
+    #[must_use]
+    pub fn in_file(&self, name: &str, text: &str) -> FileErrors {
+        let mut found = Findings::of(text);
+        for (change, span) in self.changes.iter().zip(self.spans(text)) {
+            let alone = Self { changes: vec![change.clone()], places: Vec::new(), ..self.clone() };
+            found.add(span, alone.to_string());
+        }
+        found.into_errors(name)
+    }
+
+    /// Where the values stand that may not change; the start of the file where one is left out.
+    fn spans(&self, text: &str) -> Vec<Range<usize>> {
+        let (table, _) = DeTable::parse_recoverable(text);
+        let span = |change: &Change| {
+            let mut at: Option<&Spanned<DeValue<'_>>> = None;
+            for key in change.path.split('.') {
+                let table = at.map_or_else(|| Some(table.get_ref()), |value| value.get_ref().as_table())?;
+                at = table.get(key);
+            }
+            // A list of tables begins with its first one.
+            let value = at?;
+            Some(value.get_ref().as_array().and_then(|array| array.get(0)).unwrap_or(value).span())
+        };
+        self.changes.iter().map(|change| span(change).unwrap_or(0..0)).collect()
+    }
+}
+
+fn listed(changes: &[Change], places: &[(usize, usize)]) -> String {
+    let place = |index: usize| places.get(index).map_or_else(String::new, |(line, column)| format!(" (line {line}, column {column})"));
     changes
         .iter()
-        .map(|c| format!("{} from {} to {}", c.path, c.old.as_deref().unwrap_or("none"), c.new.as_deref().unwrap_or("none")))
+        .enumerate()
+        .map(|(index, c)| format!("{} from {} to {}{}", c.path, c.old.as_deref().unwrap_or("none"), c.new.as_deref().unwrap_or("none"), place(index)))
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -66,7 +112,7 @@ pub fn check_successor(old: &Programme, new: &Programme) -> Result<(), NotASucce
         fields
     };
     let changes = compare(&kept(old), &kept(new));
-    if changes.is_empty() { Ok(()) } else { Err(NotASuccessor { program: old.id.clone(), changes }) }
+    if changes.is_empty() { Ok(()) } else { Err(NotASuccessor { program: old.id.clone(), changes, places: Vec::new() }) }
 }
 
 /// What differs between two versions, in the order of the file.

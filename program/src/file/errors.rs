@@ -119,17 +119,16 @@ impl Finding {
     fn located(self, file: &Arc<str>, text: &str) -> FileError {
         let start = floor_boundary(text, self.span.start);
         let end = floor_boundary(text, self.span.end).max(start);
-        let before = text.get(..start).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        FileError {
-            file: file.clone(),
-            line: before.bytes().filter(|b| *b == b'\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-            reason: self.reason,
-            help: self.help,
-            span: (start, end - start).into(),
-        }
+        let (line, column) = place_of(text, start);
+        FileError { file: file.clone(), line, column, reason: self.reason, help: self.help, span: (start, end - start).into() }
     }
+}
+
+/// The line of a byte and the character in it, from 1.
+pub(super) fn place_of(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..floor_boundary(text, offset)).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.bytes().filter(|b| *b == b'\n').count() + 1, before.get(line_start..).unwrap_or_default().chars().count() + 1)
 }
 
 /// The last character boundary at or before a byte.

@@ -30,12 +30,26 @@ pub(super) struct Header {
 pub(super) fn header(found: &mut Findings<'_>, root: &Section<'_>) -> Header {
     let Some(section) = root.section(found, "program", &KEYS) else { return Header::default() };
     Header {
-        id: section.field("id").and_then(|field| field.id(found)).unwrap_or_default().into(),
+        id: section.field("id").and_then(|field| program_id(found, &field)).unwrap_or_default().into(),
         name: section.field("name").and_then(|field| field.name(found)).unwrap_or_default().into(),
         currency: section.field("currency").and_then(|field| currency(found, &field)),
         timezone: section.field("timezone").and_then(|field| timezone(found, &field)),
         rounding: section.field("rounding").and_then(|field| field.choice(found)).unwrap_or_default(),
     }
+}
+
+/// An id that may stand in the middle of an account's name (domain.md §7): one that held ":" could be read in two ways.
+fn program_id<'d>(found: &mut Findings<'_>, field: &Field<'d>) -> Option<&'d str> {
+    let id = field.id(found)?;
+    if id.contains(':') {
+        found.add_with_help(
+            field.span.clone(),
+            format!("`id`: {:?} holds \":\", which separates the parts of an account's name", shown(id)),
+            "use \"-\" instead",
+        );
+        return None;
+    }
+    Some(id)
 }
 
 fn currency(found: &mut Findings<'_>, field: &Field<'_>) -> Option<Currency> {

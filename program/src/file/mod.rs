@@ -15,6 +15,7 @@ mod values;
 
 pub use changes::{Change, NotASuccessor, check_successor, differences};
 pub use errors::{FileError, FileErrors};
+pub use values::RATE_MAX;
 
 use toml::de::DeTable;
 
@@ -58,7 +59,7 @@ fn read(found: &mut Findings<'_>, text: &str) -> Option<Programme> {
     // What can't be read as TOML leaves holes that would only look like further errors.
     if !faults.is_empty() {
         for fault in faults {
-            let span = fault.span().unwrap_or(0..0);
+            let span = fault.span().unwrap_or_else(|| deepest_line(text));
             let meant = text.get(span.clone()).filter(|_| fault.message() == "duplicate key").map(|key| format!(" `{}`", shown(key)));
             found.add_with_help(span, format!("not valid TOML: {}{}", fault.message(), meant.unwrap_or_default()), "see toml.io for the format");
         }
@@ -66,6 +67,20 @@ fn read(found: &mut Findings<'_>, text: &str) -> Option<Programme> {
     }
     let root = Section::open(found, table.get_ref(), 0..0, "the file", &KEYS);
     programme(found, &root)
+}
+
+/// The line that nests deepest: the parser names no place for what is nested too deeply.
+fn deepest_line(text: &str) -> std::ops::Range<usize> {
+    let mut start = 0;
+    let mut deepest = (0, 0..0);
+    for line in text.split_inclusive('\n') {
+        let depth = line.bytes().filter(|byte| matches!(byte, b'.' | b'[' | b'{')).count();
+        if depth > deepest.0 {
+            deepest = (depth, start..start + line.trim_end().len());
+        }
+        start += line.len();
+    }
+    deepest.1
 }
 
 /// Reads every section, whatever is wrong with others; only a programme without findings counts.

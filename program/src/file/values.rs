@@ -21,7 +21,7 @@ pub(super) const ID_LIMIT_BYTES: usize = 128;
 const NAME_LIMIT_BYTES: usize = 500;
 
 /// Ten: no rate is over 1000 %.
-pub(super) const RATE_MAX: Rate = Rate::from_micro(10_000_000);
+pub const RATE_MAX: Rate = Rate::from_micro(10_000_000);
 
 impl<'d> Field<'d> {
     /// Any text.

@@ -25,8 +25,8 @@ pub(crate) static KIND: Kind = Kind {
         name: "credits",
         filled_as: ("credits", &["id"]),
         key: &["id"],
-        facts: &["partner", "role", "share"],
-        optional: &["program", "customer", "deal", "invoice", "item", "from_on", "through_on"],
+        facts: &["partner", "role", "share", "program"],
+        optional: &["customer", "deal", "invoice", "item", "from_on", "through_on"],
         labels: &[],
     }],
     references: &[
@@ -37,16 +37,16 @@ pub(crate) static KIND: Kind = Kind {
         refers("invoice", "invoices", &["id=invoice"], "is no recorded invoice; import it with `invoices` first"),
         refers("item", "invoice_items", &["invoice=invoice", "item=item"], "is no item of that invoice; import it with `invoice_items` first"),
     ],
-    program_of: None,
+    program_of: Some("partner"),
     check,
 };
 
 fn check(row: &mut Row<'_>) {
     let places = ["customer", "deal", "invoice"].into_iter().filter(|place| row.has(place)).count();
-    if places != 1 {
+    if places != 1 && row.knows(&["customer", "deal", "invoice"]) {
         row.wrong("customer", "a credit is given at exactly one of customer, deal and invoice");
     }
-    if row.has("item") && !row.has("invoice") {
+    if row.has("item") && !row.has("invoice") && row.knows(&["invoice"]) {
         row.wrong("item", "an item needs its invoice; fill column invoice too");
     }
     if let (Some(from), Some(through)) = (row.text("from_on"), row.text("through_on"))

@@ -21,8 +21,9 @@ pub(crate) static KIND: Kind = Kind {
         name: "freezes",
         filled_as: ("freezes", &["id"]),
         key: &["id"],
-        facts: &["program", "what", "from_on", "through_on", "reason"],
-        optional: &["partner"],
+        // Without a partner it is of all of them, which is no less a fact.
+        facts: &["program", "partner", "what", "from_on", "through_on", "reason"],
+        optional: &[],
         labels: &[],
     }],
     references: &[

@@ -24,8 +24,17 @@ pub(crate) static KIND: Kind = Kind {
         name: "memberships",
         filled_as: ("memberships", &["partner", "program"]),
         key: &["program", "partner"],
-        facts: &["first_tier=tier", "first_tier_since=tier_since", "first_status=status"],
-        optional: &["joined_on", "first_parent=parent", "first_parent_since=parent_since", "first_override_rate=override_rate"],
+        facts: &[],
+        // A tier or a status is empty once it was voided.
+        optional: &[
+            "joined_on",
+            "first_tier=tier",
+            "first_tier_since=tier_since",
+            "first_status=status",
+            "first_parent=parent",
+            "first_parent_since=parent_since",
+            "first_override_rate=override_rate",
+        ],
         labels: &[],
     }],
     references: &[

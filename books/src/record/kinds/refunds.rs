@@ -36,6 +36,9 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 fn check(row: &mut Row<'_>) {
+    if !row.knows(&["kind", "of_refund", "item"]) {
+        return;
+    }
     let won = row.text("kind") == Some("chargeback_won");
     if won && !row.has("of_refund") {
         row.wrong("of", "a chargeback_won names the chargeback that it wins; fill column of");

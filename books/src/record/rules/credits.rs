@@ -10,7 +10,7 @@ use super::{Merged, of_load, text};
 use crate::load::versions;
 use crate::record::error::{Findings, RecordError};
 use crate::record::shape::short;
-use crate::record::stage::{AFFECTED, line_number};
+use crate::record::stage::{AFFECTED, LOOKED_AT, line_number};
 
 /// Places looked at with one query.
 const PLACES_AT_ONCE: usize = 500;
@@ -36,9 +36,9 @@ async fn one_place(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), R
 }
 
 async fn for_whom(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
-    let joined = format!("FROM {} s JOIN credits c ON c.id = s.id JOIN partners p ON p.id = c.partner WHERE {AFFECTED}", merged.staged());
+    let joined = format!("FROM {} s JOIN programs g ON g.id = s.program WHERE {LOOKED_AT} AND s.role IS NOT NULL", merged.staged());
     let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for row in merged.rows(&format!("SELECT DISTINCT COALESCE(c.program, p.program), c.role {joined}"), []).await? {
+    for row in merged.rows(&format!("SELECT DISTINCT s.program, s.role {joined}"), []).await? {
         let (program, role) = (text(&row, 0)?, text(&row, 1)?);
         if !roles.contains_key(&program) {
             let all = versions::load(merged.tx, &program, i64::MAX).await.map_err(of_load)?;
@@ -52,7 +52,7 @@ async fn for_whom(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), Re
         }
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let reason = format!("{:?} is no role of {program}, which has {}", short(&role), known.join(", "));
-        let lines = format!("SELECT s.line {joined} AND COALESCE(c.program, p.program) = ? AND c.role = ? ORDER BY s.n");
+        let lines = format!("SELECT s.line {joined} AND s.program = ? AND s.role = ? ORDER BY s.n");
         for row in merged.rows(&lines, [program.into(), role.into()]).await? {
             findings.add(line_number(row.try_get_by_index(0)?), "role", reason.clone());
         }

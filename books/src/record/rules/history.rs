@@ -33,7 +33,8 @@ pub(crate) async fn check_parents(merged: &Merged<'_>, findings: &mut Findings) 
 /// That the tiers of the rows that satisfy `condition` are the programme's.
 pub(crate) async fn check_tiers_of(merged: &Merged<'_>, condition: &str, findings: &mut Findings) -> Result<(), RecordError> {
     let staged = merged.staged();
-    let named = format!("SELECT DISTINCT s.program, s.tier FROM {staged} s WHERE s.bad = 0 AND {condition}");
+    let looked_at = format!("s.tier IS NOT NULL AND s.program IN (SELECT g.id FROM programs g) AND {condition}");
+    let named = format!("SELECT DISTINCT s.program, s.tier FROM {staged} s WHERE {looked_at}");
     let mut programmes: BTreeMap<String, Programme> = BTreeMap::new();
     for row in merged.rows(&named, []).await? {
         let (program, tier) = (text(&row, 0)?, text(&row, 1)?);
@@ -45,7 +46,7 @@ pub(crate) async fn check_tiers_of(merged: &Merged<'_>, condition: &str, finding
         if programme.tier_rank(&tier).is_none() {
             let known: Vec<&str> = programme.tiers.iter().map(|tier| tier.id.as_str()).collect();
             let reason = format!("{:?} is no tier of {program}; the nearest is {:?}", short(&tier), nearest_of(&tier, &known));
-            let lines = format!("SELECT s.line FROM {staged} s WHERE s.bad = 0 AND {condition} AND s.program = ? AND s.tier = ? ORDER BY s.n");
+            let lines = format!("SELECT s.line FROM {staged} s WHERE {looked_at} AND s.program = ? AND s.tier = ? ORDER BY s.n");
             for row in merged.rows(&lines, [program.into(), tier.into()]).await? {
                 findings.add(line_number(row.try_get_by_index(0)?), "tier", reason.clone());
             }
@@ -63,12 +64,12 @@ pub(crate) async fn check_open(
     findings: &mut Findings,
 ) -> Result<(), RecordError> {
     let staged = merged.staged();
-    let programs = format!("SELECT DISTINCT s.program FROM {staged} s WHERE s.bad = 0 AND {condition}");
+    let programs = format!("SELECT DISTINCT s.program FROM {staged} s WHERE s.program IN (SELECT g.id FROM programs g) AND {condition}");
     for row in merged.rows(&programs, []).await? {
         let program = text(&row, 0)?;
         let Some(last) = freeze::last(merged.tx, &program).await.map_err(of_load)? else { continue };
         let open = last.period.next();
-        let early = format!("SELECT s.line, {from} FROM {staged} s WHERE s.bad = 0 AND {condition} AND s.program = ? AND {from} < ? ORDER BY s.n");
+        let early = format!("SELECT s.line, {from} FROM {staged} s WHERE {condition} AND s.program = ? AND {from} < ? ORDER BY s.n");
         for row in merged.rows(&early, [program.as_str().into(), open.first_day().to_string().into()]).await? {
             let reason = format!(
                 "{} lies before {open}, the first open period of {program} ({} is final or closing); take a date from {} on",

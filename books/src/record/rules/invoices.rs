@@ -2,13 +2,13 @@
 
 use super::{Merged, text};
 use crate::record::error::{Findings, RecordError};
-use crate::record::stage::AFFECTED;
+use crate::record::stage::LOOKED_AT;
 
 /// That an invoice's currency is its deal's, and that of its items' deals.
 pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
     // A staged row that names no deal brings none.
     let from =
-        format!("FROM {} s JOIN deals d ON d.id = s.deal WHERE s.deal IS NOT NULL AND {AFFECTED} AND d.currency <> s.currency", merged.staged());
+        format!("FROM {} s JOIN deals d ON d.id = s.deal WHERE s.deal IS NOT NULL AND {LOOKED_AT} AND d.currency <> s.currency", merged.staged());
     merged
         .blame(findings, "currency", ("s.line, s.currency, s.deal, d.currency", &from), |row| {
             Ok(format!(

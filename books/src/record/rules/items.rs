@@ -4,8 +4,9 @@ use program::calendar::{Instant, Period};
 use program::money::Currency;
 
 use super::{Merged, text};
-use crate::record::error::{Findings, RecordError};
-use crate::record::stage::{AFFECTED, line_number};
+use crate::record::blame::column_at;
+use crate::record::error::{Findings, ImportError, RecordError};
+use crate::record::stage::{LOOKED_AT, line_number};
 
 /// Looks at the invoices whose items are new.
 pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
@@ -16,9 +17,13 @@ pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Resul
     currency_of_deal(merged, findings).await
 }
 
-/// The invoices with new items, each with its first line.
+/// The invoices with new items, each with its first line; what is wrong with all of its items that a line of JSON carries is at `items`.
 fn invoices(merged: &Merged<'_>) -> String {
-    format!("(SELECT s.invoice, MIN(s.line) AS line FROM {} s WHERE s.bad = 0 AND s.known0 = 0 GROUP BY s.invoice) s", merged.staged())
+    format!(
+        "(SELECT s.invoice, MIN(s.line) AS line, CASE WHEN MIN(s.place) IS NULL THEN NULL ELSE 'items' END AS place \
+         FROM {} s WHERE s.known0 = 0 AND s.invoice IS NOT NULL GROUP BY s.invoice) s",
+        merged.staged()
+    )
 }
 
 async fn come_together(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
@@ -36,12 +41,14 @@ async fn come_together(merged: &Merged<'_>, findings: &mut Findings) -> Result<(
 }
 
 async fn add_up(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
+    // What the items of an invoice come to is not known where one of them is wrong, or a row names no invoice.
+    let all_right = format!("NOT EXISTS (SELECT 1 FROM {} x WHERE x.bad = 1 AND (x.invoice IS NULL OR x.invoice = s.invoice))", merged.staged());
     // Two halves of each amount: their sums can't overflow.
     const HALF: i64 = 1_000_000;
     let text_of_sums = format!(
-        "SELECT s.line, s.invoice, i.subtotal_minor, i.currency, CAST(SUM(t.amount_minor / {HALF}) AS BIGINT), CAST(SUM(t.amount_minor % {HALF}) AS BIGINT) \
-         FROM {} JOIN invoices i ON i.id = s.invoice JOIN invoice_items t ON t.invoice = s.invoice \
-         GROUP BY s.line, s.invoice, i.subtotal_minor, i.currency \
+        "SELECT s.line, s.invoice, i.subtotal_minor, i.currency, CAST(SUM(t.amount_minor / {HALF}) AS BIGINT), CAST(SUM(t.amount_minor % {HALF}) AS BIGINT), s.place \
+         FROM {} JOIN invoices i ON i.id = s.invoice JOIN invoice_items t ON t.invoice = s.invoice WHERE {all_right} \
+         GROUP BY s.line, s.place, s.invoice, i.subtotal_minor, i.currency \
          HAVING SUM(t.amount_minor / {HALF}) + CAST(SUM(t.amount_minor % {HALF}) AS BIGINT) / {HALF} <> i.subtotal_minor / {HALF} \
          OR CAST(SUM(t.amount_minor % {HALF}) AS BIGINT) % {HALF} <> i.subtotal_minor % {HALF}",
         invoices(merged)
@@ -54,7 +61,8 @@ async fn add_up(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), Reco
         let sum = i64::try_from(sum).map_or_else(|_| "far more".to_owned(), |sum| currency.format_minor(sum));
         let reason =
             format!("the items of invoice {:?} add up to {sum} {currency}, its subtotal is {}", text(&row, 1)?, currency.format_minor(subtotal));
-        findings.add(line_number(row.try_get_by_index(0)?), "amount", reason);
+        let place: Option<String> = row.try_get_by_index(6)?;
+        findings.push(ImportError { line: line_number(row.try_get_by_index(0)?), column: column_at(place.as_deref(), "amount"), reason });
     }
     Ok(())
 }
@@ -93,7 +101,7 @@ async fn not_closing(merged: &Merged<'_>, findings: &mut Findings) -> Result<(),
 
 async fn currency_of_deal(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
     let from = format!(
-        "FROM {} s JOIN deals d ON d.id = s.deal JOIN invoices i ON i.id = s.invoice WHERE s.deal IS NOT NULL AND {AFFECTED} AND d.currency <> i.currency",
+        "FROM {} s JOIN deals d ON d.id = s.deal JOIN invoices i ON i.id = s.invoice WHERE s.deal IS NOT NULL AND {LOOKED_AT} AND d.currency <> i.currency",
         merged.staged()
     );
     merged

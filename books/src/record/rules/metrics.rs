@@ -9,7 +9,7 @@ use super::{Merged, of_load, text};
 use crate::load::versions;
 use crate::record::error::{Findings, RecordError};
 use crate::record::shape::short;
-use crate::record::stage::{AFFECTED, line_number};
+use crate::record::stage::{LOOKED_AT, line_number};
 
 /// Rows looked at together.
 const ROWS_AT_ONCE: usize = 2000;
@@ -21,7 +21,7 @@ pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Resul
     loop {
         let page = format!(
             "SELECT s.n, s.line, s.metric, s.value, m.program FROM {} s JOIN memberships m ON m.partner = s.partner \
-             WHERE {AFFECTED} AND s.n > {after} AND s.n <= {after} + {ROWS_AT_ONCE} ORDER BY s.n, m.program",
+             WHERE {LOOKED_AT} AND s.metric IS NOT NULL AND s.value IS NOT NULL AND s.n > {after} AND s.n <= {after} + {ROWS_AT_ONCE} ORDER BY s.n, m.program",
             merged.staged()
         );
         for row in merged.rows(&page, []).await? {

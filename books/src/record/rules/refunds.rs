@@ -8,7 +8,7 @@ use sea_orm::Value;
 
 use super::{Merged, text};
 use crate::record::error::{Findings, RecordError};
-use crate::record::stage::{AFFECTED, line_number};
+use crate::record::stage::{AFFECTED, LOOKED_AT, line_number};
 
 /// Invoices looked at together.
 const INVOICES_AT_ONCE: usize = 500;
@@ -33,7 +33,7 @@ pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Resul
 }
 
 async fn after_payment(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
-    let joined = format!("FROM {} s JOIN invoices i ON i.id = s.invoice WHERE {AFFECTED}", merged.staged());
+    let joined = format!("FROM {} s JOIN invoices i ON i.id = s.invoice WHERE {LOOKED_AT}", merged.staged());
     merged
         .blame(findings, "invoice", ("s.line, s.invoice", &format!("{joined} AND i.paid_at IS NULL")), |row| {
             Ok(format!("invoice {:?} is not paid; fill its paid_at first", text(row, 1)?))
@@ -54,8 +54,20 @@ struct Refunded {
     items: Vec<(String, i64)>,
     refunds: Vec<Refund>,
     lines: HashMap<String, u64>,
+    /// By refund, the recording that filled its item.
+    filled: HashMap<String, i64>,
     /// Per programme, the refunds booked, in the order in which they were.
-    booked: BTreeMap<String, Vec<String>>,
+    booked: BTreeMap<String, Vec<Booked>>,
+    /// Cut-offs of periods that are closing: what they book is still to come, as it was known then.
+    closing: Vec<(String, i64)>,
+}
+
+/// A refund that a programme booked.
+#[derive(Debug)]
+struct Booked {
+    refund: String,
+    /// The cut-off of the period that booked it.
+    cutoff: i64,
 }
 
 async fn load(merged: &Merged<'_>, after: &str, last: &str) -> Result<BTreeMap<String, Refunded>, RecordError> {
@@ -76,8 +88,9 @@ async fn load(merged: &Merged<'_>, after: &str, last: &str) -> Result<BTreeMap<S
         refunded.items.push((text(&row, 1)?, row.try_get_by_index(2)?));
     }
     let refunds = format!(
-        "SELECT r.invoice, r.id, r.item, r.amount_minor, r.kind, r.of_refund, r.cost_returned, x.line FROM refunds r \
-         LEFT JOIN {} x ON x.id = r.id AND x.bad = 0 WHERE r.invoice {changed} ORDER BY r.invoice, r.refunded_at, r.id",
+        "SELECT r.invoice, r.id, r.item, r.amount_minor, r.kind, r.of_refund, r.cost_returned, x.line, f.seq FROM refunds r \
+         LEFT JOIN {} x ON x.id = r.id AND x.bad = 0 LEFT JOIN fills f ON f.kind = 'refunds' AND f.id = r.id AND f.field = 'item' \
+         WHERE r.invoice {changed} ORDER BY r.invoice, r.refunded_at, r.id",
         merged.staged()
     );
     for row in merged.rows(&refunds, bounds()).await? {
@@ -87,32 +100,66 @@ async fn load(merged: &Merged<'_>, after: &str, last: &str) -> Result<BTreeMap<S
         if let Some(line) = row.try_get_by_index::<Option<i64>>(7)? {
             refunded.lines.insert(id.clone(), line_number(line));
         }
+        if let Some(seq) = row.try_get_by_index(8)? {
+            refunded.filled.insert(id.clone(), seq);
+        }
         let cost_returned = row.try_get_by_index::<i64>(6)? == 1;
         let (item, amount_minor, of) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?, row.try_get_by_index(5)?);
         refunded.refunds.push(Refund { id, item, amount_minor, kind, of, cost_returned });
     }
-    let booked = format!("SELECT invoice, program, refund FROM booked_refunds WHERE invoice {changed} ORDER BY invoice, program, ordinal");
+    let booked = format!(
+        "SELECT b.invoice, b.program, b.refund, p.cutoff FROM booked_refunds b JOIN periods p ON p.program = b.program AND p.period = b.period \
+         WHERE b.invoice {changed} ORDER BY b.invoice, b.program, b.ordinal"
+    );
     for row in merged.rows(&booked, bounds()).await? {
-        all.entry(text(&row, 0)?).or_default().booked.entry(text(&row, 1)?).or_default().push(text(&row, 2)?);
+        let booked = Booked { refund: text(&row, 2)?, cutoff: row.try_get_by_index(3)? };
+        all.entry(text(&row, 0)?).or_default().booked.entry(text(&row, 1)?).or_default().push(booked);
     }
+    let mut closing = Vec::new();
+    for row in merged.rows("SELECT program, cutoff FROM periods WHERE status = 'closing' ORDER BY program", []).await? {
+        closing.push((text(&row, 0)?, row.try_get_by_index(1)?));
+    }
+    all.values_mut().for_each(|refunded| refunded.closing.clone_from(&closing));
     Ok(all)
 }
 
 impl Refunded {
-    /// Takes all refunds again, in each programme's order: those booked first.
+    /// Takes all refunds again, in each programme's order: those booked first, and as they were booked.
     fn replay(&self, invoice: &str, findings: &mut Findings) {
         let items: Vec<(&str, i64)> = self.items.iter().map(|(item, amount)| (item.as_str(), *amount)).collect();
-        let none = Vec::new();
-        let orders: Vec<&Vec<String>> = if self.booked.is_empty() { vec![&none] } else { self.booked.values().collect() };
-        for booked in orders {
-            let place = |refund: &Refund| booked.iter().position(|id| *id == refund.id).unwrap_or(usize::MAX);
-            let mut refunds = self.refunds.clone();
-            refunds.sort_by_key(place);
+        for refunds in self.views() {
             if let Err(error) = spread(&items, &refunds) {
                 self.blame(invoice, &error, findings);
                 return;
             }
         }
+    }
+
+    /// The refunds as each programme takes them. One that has booked none takes them as they are recorded, which is looked at where
+    /// nobody booked any, or where an item was filled too late for somebody.
+    fn views(&self) -> Vec<Vec<Refund>> {
+        let none = Vec::new();
+        let mut views: Vec<Vec<Refund>> = self.booked.values().map(|booked| self.view(booked, i64::MAX)).collect();
+        views.extend(self.closing.iter().map(|(program, cutoff)| self.view(self.booked.get(program).unwrap_or(&none), *cutoff)));
+        let late = self.booked.values().flatten().any(|booked| self.filled.get(&booked.refund).is_some_and(|seq| *seq > booked.cutoff));
+        if self.booked.is_empty() || late {
+            views.push(self.refunds.clone());
+        }
+        views
+    }
+
+    /// The refunds, those booked first; an item counts where it was known at the cut-off of the period that booked the refund.
+    fn view(&self, booked: &[Booked], others_known: i64) -> Vec<Refund> {
+        let place = |refund: &Refund| booked.iter().position(|booked| booked.refund == refund.id);
+        let mut refunds = self.refunds.clone();
+        refunds.sort_by_key(|refund| place(refund).unwrap_or(usize::MAX));
+        for refund in &mut refunds {
+            let known = place(refund).map_or(others_known, |place| booked[place].cutoff);
+            if self.filled.get(&refund.id).is_some_and(|seq| *seq > known) {
+                refund.item = None;
+            }
+        }
+        refunds
     }
 
     fn blame(&self, invoice: &str, error: &RefundError, findings: &mut Findings) {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::history::circle_in;
 use super::text;
 use super::voidables::{VOIDABLES, Voidable};
+use crate::programs::FROM_EVER;
 use crate::record::error::{Findings, ImportError, RecordError};
 use crate::record::kinds::FactKind;
 use crate::record::shape::short;
@@ -92,6 +93,7 @@ async fn remove(tx: &DatabaseTransaction, voidable: &Voidable, id: &str, why: [S
         .await?
         .pop()
         .unwrap_or_default();
+    forget_first(tx, voidable, id).await?;
     let fact = format!("SELECT 1 FROM {} AS f WHERE {} = ?", voidable.table, voidable.id);
     for (table, condition) in voidable.with_it {
         let from = format!("FROM {table} AS a WHERE EXISTS ({fact} AND {condition})");
@@ -113,6 +115,35 @@ async fn remove(tx: &DatabaseTransaction, voidable: &Voidable, id: &str, why: [S
     let insert = "INSERT INTO voids (kind, id, reason, approved_by, body, seq) VALUES (?, ?, ?, ?, ?, ?)";
     let values = [voidable.kind.into(), id.into(), reason.into(), approved_by.into(), Json::Object(body).to_string().into(), seq.into()];
     sql::execute(tx, insert, values).await?;
+    Ok(())
+}
+
+/// The first tier, parent and status of a membership are facts of their own (interface.md §2): once voided the membership no longer has
+/// them, and its row may bring them anew.
+async fn forget_first(tx: &DatabaseTransaction, voidable: &Voidable, id: &str) -> Result<(), DbErr> {
+    let (is_first, fields): (String, &[&str]) = match voidable.kind {
+        "tiers" => ("f.effective_from = m.first_tier_since AND f.tier = m.first_tier".into(), &["first_tier", "first_tier_since"]),
+        "statuses" => (format!("f.effective_from = '{FROM_EVER}'"), &["first_status"]),
+        "parents" => (
+            "f.parent = m.first_parent AND f.effective_from = COALESCE(m.first_parent_since, m.first_tier_since, f.effective_from)".into(),
+            &["first_parent", "first_parent_since", "first_override_rate"],
+        ),
+        _ => return Ok(()),
+    };
+    let of_first =
+        format!("FROM {} AS f WHERE {} = ? AND f.program = m.program AND f.partner = m.partner AND {is_first}", voidable.table, voidable.id);
+    let listed = fields.iter().map(|field| format!("'{field}'")).collect::<Vec<_>>().join(", ");
+    let fills = format!(
+        "DELETE FROM fills WHERE kind = 'memberships' AND field IN ({listed}) \
+         AND id IN (SELECT m.partner || '/' || m.program FROM memberships m WHERE EXISTS (SELECT 1 {of_first}))"
+    );
+    sql::execute(tx, &fills, [id.into()]).await?;
+    let mut emptied = fields.iter().map(|field| format!("{field} = NULL")).collect::<Vec<_>>().join(", ");
+    if voidable.kind == "tiers" {
+        // The date of the tier may be that of the parent too, and stays it.
+        emptied += ", first_parent_since = CASE WHEN m.first_parent IS NULL THEN NULL ELSE COALESCE(m.first_parent_since, m.first_tier_since) END";
+    }
+    sql::execute(tx, &format!("UPDATE memberships AS m SET {emptied} WHERE EXISTS (SELECT 1 {of_first})"), [id.into()]).await?;
     Ok(())
 }
 
