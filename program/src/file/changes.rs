@@ -78,7 +78,7 @@ impl NotASuccessor {
             }
             // A list of tables begins with its first one.
             let value = at?;
-            Some(value.get_ref().as_array().and_then(|array| array.get(0)).unwrap_or(value).span())
+            Some(value.get_ref().as_array().and_then(|array| array.first()).unwrap_or(value).span())
         };
         self.changes.iter().map(|change| span(change).unwrap_or(0..0)).collect()
     }

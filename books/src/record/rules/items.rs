@@ -8,6 +8,9 @@ use crate::record::blame::column_at;
 use crate::record::error::{Findings, ImportError, RecordError};
 use crate::record::stage::{LOOKED_AT, line_number};
 
+/// What splits a sum into two that stay small.
+const HALF: i64 = 1_000_000;
+
 /// Looks at the invoices whose items are new.
 pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
     come_together(merged, findings).await?;
@@ -44,7 +47,6 @@ async fn add_up(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), Reco
     // What the items of an invoice come to is not known where one of them is wrong, or a row names no invoice.
     let all_right = format!("NOT EXISTS (SELECT 1 FROM {} x WHERE x.bad = 1 AND (x.invoice IS NULL OR x.invoice = s.invoice))", merged.staged());
     // Two halves of each amount: their sums can't overflow.
-    const HALF: i64 = 1_000_000;
     let text_of_sums = format!(
         "SELECT s.line, s.invoice, i.subtotal_minor, i.currency, CAST(SUM(t.amount_minor / {HALF}) AS BIGINT), CAST(SUM(t.amount_minor % {HALF}) AS BIGINT), s.place \
          FROM {} JOIN invoices i ON i.id = s.invoice JOIN invoice_items t ON t.invoice = s.invoice WHERE {all_right} \

@@ -119,7 +119,9 @@ async fn load(merged: &Merged<'_>, after: &str, last: &str) -> Result<BTreeMap<S
     for row in merged.rows("SELECT program, cutoff FROM periods WHERE status = 'closing' ORDER BY program", []).await? {
         closing.push((text(&row, 0)?, row.try_get_by_index(1)?));
     }
-    all.values_mut().for_each(|refunded| refunded.closing.clone_from(&closing));
+    for refunded in all.values_mut() {
+        refunded.closing.clone_from(&closing);
+    }
     Ok(all)
 }
 
