@@ -1,6 +1,7 @@
 //! Records programme versions and shows what a version would change (domain.md §2.5).
 
 use program::calendar::{Date, Instant, Period, parse_date};
+use program::file::NotASuccessor;
 use program::programme::Programme;
 use sea_orm::DatabaseTransaction;
 use sha2::{Digest, Sha256};
@@ -33,8 +34,8 @@ pub enum ApplyError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// It changes what all versions share.
-    #[error("{0}")]
-    Successor(String),
+    #[error(transparent)]
+    Successor(Box<NotASuccessor>),
     /// It is the first version and holds only after the first period has begun.
     #[error("the first version of {program} can't take effect on {from}: it is in force from its first period, {first_period}, on; leave --from out, or use {first_day} or an earlier day", first_day = .first_period.first_day())]
     TooLate {
@@ -110,7 +111,7 @@ pub async fn apply(tx: &DatabaseTransaction, programme: &Programme, source: &str
         execute(tx, insert, vec![id.into(), programme.currency.code().into(), programme.timezone.name().into(), first_period.into()]).await?;
     } else {
         let versions = versions::load(tx, id, i64::MAX).await?;
-        program::file::check_successor(versions.constant(), programme).map_err(|error| ApplyError::Successor(error.in_text(source).to_string()))?;
+        program::file::check_successor(versions.constant(), programme).map_err(|error| ApplyError::Successor(Box::new(error)))?;
         if let Some(frozen) = freeze::last(tx, id).await?.filter(|frozen| effective_from <= frozen.period.last_day()) {
             return Err(ApplyError::Posted { program: id.into(), from: effective_from, open: frozen.period.next() });
         }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use books::load::{Knowledge, versions};
-use books::programs::{self, Applied};
+use books::programs::{self, Applied, ApplyError};
 use clap::{Args, Subcommand};
 use program::calendar::{Date, parse_date};
-use program::file::Change;
+use program::file::{Change, NotASuccessor};
 use program::programme::Programme;
 
 use super::touched::{Both, Touched};
@@ -56,7 +56,13 @@ pub(crate) fn load(file: &Path) -> Result<(Programme, String), CliError> {
         return Err(wrong(format!("{size} bytes are too many for a programme file; the most is {FILE_MAX}")));
     }
     let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|error| wrong(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let (right, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let right = String::from_utf8_lossy(right);
+        let line = right.matches('\n').count() + 1;
+        let column = right.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
+        CliError::Input(format!("{}:{line}:{column}: the file is not UTF-8 here; save it as UTF-8", file.display()))
+    })?;
     let programme = program::file::load(&file.display().to_string(), &text).map_err(|errors| CliError::Places(mistakes::shown(&errors, &text)))?;
     Ok((programme, text))
 }
@@ -88,7 +94,10 @@ async fn apply(at: &At, file: &Path, from: Option<Date>) -> Result<(), CliError>
     let (programme, source) = load(file)?;
     let books = at.books().await?;
     let tx = books.begin_write().await?;
-    let applied = programs::apply(&tx, &programme, &source, from, at.now).await?;
+    let applied = match programs::apply(&tx, &programme, &source, from, at.now).await {
+        Err(ApplyError::Successor(error)) => return Err(not_a_successor(&error, file, &source)),
+        applied => applied?,
+    };
     tx.commit().await?;
     let Applied { program, number, effective_from, unchanged } = applied;
     if at.json {
@@ -100,12 +109,17 @@ async fn apply(at: &At, file: &Path, from: Option<Date>) -> Result<(), CliError>
     output::text(&format!("programme {program}: version {number} {did}, {}\n", since(effective_from)))
 }
 
+/// Shows where a file changes what all versions share.
+fn not_a_successor(error: &NotASuccessor, file: &Path, source: &str) -> CliError {
+    CliError::Places(mistakes::shown(&error.in_file(&file.display().to_string(), source), source))
+}
+
 fn since(from: Date) -> String {
     if from.to_string() == programs::FROM_EVER { "in force from ever".into() } else { format!("in force from {from}") }
 }
 
 async fn plan(at: &At, file: &Path) -> Result<(), CliError> {
-    let (programme, _) = load(file)?;
+    let (programme, source) = load(file)?;
     let books = at.books().await?;
     let tx = books.begin_read().await?;
     let from = programs::default_from(&tx, &programme).await?;
@@ -117,7 +131,7 @@ async fn plan(at: &At, file: &Path) -> Result<(), CliError> {
         }
         Err(error) => return Err(error.into()),
     };
-    program::file::check_successor(known.constant(), &programme).map_err(|error| CliError::Input(error.to_string()))?;
+    program::file::check_successor(known.constant(), &programme).map_err(|error| not_a_successor(&error, file, &source))?;
     let old = &known.on(from).programme;
     let knowledge = Knowledge::load(&tx, &programme.id, i64::MAX).await?;
     tx.rollback().await?;

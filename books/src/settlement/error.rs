@@ -64,6 +64,16 @@ pub enum SettleError {
     /// An amount does not fit.
     #[error(transparent)]
     Overflow(#[from] program::exact::Overflow),
+    /// The sums of a settlement do not fit.
+    #[error(
+        "the lines of {partner} in {currency} add up to more than 9,223,372,036,854,775,807 minor units; look for absurd amounts among its invoices"
+    )]
+    SumTooLarge {
+        /// The payee.
+        partner: String,
+        /// The currency.
+        currency: program::money::Currency,
+    },
 }
 
 impl From<sea_orm::DbErr> for SettleError {
@@ -83,6 +93,7 @@ impl SettleError {
                 | Self::OutOfOrder { .. }
                 | Self::NotOver { .. }
                 | Self::TooFar { .. }
+                | Self::SumTooLarge { .. }
                 | Self::Load(LoadError::NoProgram(_))
         )
     }

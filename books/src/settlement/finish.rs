@@ -64,10 +64,11 @@ impl Open {
 
     fn count(&mut self, line: &Line) -> Result<(), SettleError> {
         self.digest.line(line)?;
-        self.totals.count(line)?;
+        let too_large = || SettleError::SumTooLarge { partner: line.payee.to_string(), currency: line.currency };
+        self.totals.count(line).map_err(|_| too_large())?;
         self.lines += 1;
         let sum = self.components.entry(line.component.name()).or_insert((line.fund(), 0));
-        sum.1 = sum.1.checked_add(line.amount_minor).ok_or(program::exact::Overflow)?;
+        sum.1 = sum.1.checked_add(line.amount_minor).ok_or_else(too_large)?;
         self.only_accruals &= line.fund().is_none() || line.source == Source::Invoice;
         Ok(())
     }

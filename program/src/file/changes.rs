@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::choices::Choice;
-use super::errors::{FileErrors, Findings, place_of};
+use super::errors::{FileErrors, Findings};
 use crate::calendar::Date;
 use crate::condition::Condition;
 use crate::money::Currency;
@@ -36,32 +36,22 @@ impl Display for Change {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this is not a version of programme {program}: it changes {}; a version keeps id, currency, timezone, first_period and the ids and order of its tiers, so give it an id of its own",
-    listed(changes, places)
+    listed(changes)
 )]
 pub struct NotASuccessor {
     /// The programme.
     pub program: String,
     /// What may not change and does; never empty.
     pub changes: Vec<Change>,
-    /// Where each of them stands in the file, where that is known: its line and the character in it, from 1.
-    pub places: Vec<(usize, usize)>,
 }
 
 impl NotASuccessor {
-    /// With the places of what it changes in its file's text.
-    #[must_use]
-    pub fn in_text(self, text: &str) -> Self {
-        let spans = self.spans(text);
-        let places = spans.into_iter().map(|span| place_of(text, span.start)).collect();
-        Self { places, ..self }
-    }
-
     /// As errors of a file, each at its place.
     #[must_use]
     pub fn in_file(&self, name: &str, text: &str) -> FileErrors {
         let mut found = Findings::of(text);
         for (change, span) in self.changes.iter().zip(self.spans(text)) {
-            let alone = Self { changes: vec![change.clone()], places: Vec::new(), ..self.clone() };
+            let alone = Self { program: self.program.clone(), changes: vec![change.clone()] };
             found.add(span, alone.to_string());
         }
         found.into_errors(name)
@@ -84,14 +74,9 @@ impl NotASuccessor {
     }
 }
 
-fn listed(changes: &[Change], places: &[(usize, usize)]) -> String {
-    let place = |index: usize| places.get(index).map_or_else(String::new, |(line, column)| format!(" (line {line}, column {column})"));
-    changes
-        .iter()
-        .enumerate()
-        .map(|(index, c)| format!("{} from {} to {}{}", c.path, c.old.as_deref().unwrap_or("none"), c.new.as_deref().unwrap_or("none"), place(index)))
-        .collect::<Vec<_>>()
-        .join(", ")
+fn listed(changes: &[Change]) -> String {
+    let told = |c: &Change| format!("{} from {} to {}", c.path, c.old.as_deref().unwrap_or("none"), c.new.as_deref().unwrap_or("none"));
+    changes.iter().map(told).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a version may follow another.
@@ -112,7 +97,7 @@ pub fn check_successor(old: &Programme, new: &Programme) -> Result<(), NotASucce
         fields
     };
     let changes = compare(&kept(old), &kept(new));
-    if changes.is_empty() { Ok(()) } else { Err(NotASuccessor { program: old.id.clone(), changes, places: Vec::new() }) }
+    if changes.is_empty() { Ok(()) } else { Err(NotASuccessor { program: old.id.clone(), changes }) }
 }
 
 /// What differs between two versions, in the order of the file.
