@@ -169,7 +169,7 @@ impl Books {
             .busy_timeout(WAIT_MAX)
             // Rows come in larger handfuls, so that reading many does not switch threads at each.
             .row_buffer_size(1024)
-            .pragma("cache_size", "-65536")
+            .pragma("cache_size", "-32768")
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
         let failed = |source: sqlx::Error| ConnectionError::Open { database: database.clone(), source: connect_error(source) };
@@ -178,7 +178,7 @@ impl Books {
         let one = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
         let write = one.acquire_timeout(WAIT_MAX).connect_with(writing).await.map_err(failed)?;
         let many = SqlitePoolOptions::new().max_connections(SQLITE_READERS_MAX).max_lifetime(None);
-        let read = options.clone().create_if_missing(false).pragma("query_only", "ON").pragma("cache_size", "-16384");
+        let read = options.clone().create_if_missing(false).pragma("query_only", "ON").pragma("cache_size", "-8192");
         let read = many.acquire_timeout(WAIT_MAX).connect_lazy_with(read);
         Ok(Self {
             write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write),

@@ -106,6 +106,10 @@ pub fn spiff_amount(case: &ItemCase<'_>, rule: &Rule, base_minor: i64, share: Ra
 pub fn lines(case: &ItemCase<'_>, earning: &Earning<'_>) -> Result<Vec<Line>, RatingError> {
     let partner = case.directory.partner(earning.credit.partner);
     let Some(tier) = partner.effective_tier(case.day(), case.version) else { return Ok(Vec::new()) };
+    let active = partner.active(case.day());
+    if !active && case.version.hierarchy.is_none() {
+        return Ok(Vec::new());
+    }
     let role = case.version.role(&earning.credit.role).unwrap_or_default();
     let facts = CreditFacts { case, partner: earning.credit.partner, tier: Some(tier), role: &earning.credit.role };
     let mut draft = Draft { case, credit: earning.credit, rounding: case.version.rounding, lines: Vec::new() };
@@ -113,7 +117,6 @@ pub fn lines(case: &ItemCase<'_>, earning: &Earning<'_>) -> Result<Vec<Line>, Ra
     if role.extras {
         extras(&mut draft, &facts, earning, tier)?;
     }
-    let active = partner.active(case.day());
     let mut lines = draft.lines;
     let uppers = if role.extras {
         let below = Below { credit: earning.credit, active, base_rate: base, lines: &lines };

@@ -151,17 +151,21 @@ pub fn decide(version: &Programme, held: usize, earned: usize, misses: u32, froz
     }
 }
 
+/// Whether a look between reviews looks at a partner at all: not at one that is no member yet or not active, that was assigned its tier by
+/// hand on that day, or whose promotion is frozen (domain.md §5.3). Of those passed over nothing need be known.
+#[must_use]
+pub fn is_looked_at(directory: &Directory, partner: PartnerNo, on: Date, freezes: &[Freeze]) -> bool {
+    let member = directory.partner(partner);
+    let passed_over = !member.active(on) || member.assigned_by_hand_on(on) || is_frozen(freezes, Frozen::Promotion, partner, on);
+    member.earned_tier(on).is_some() && !passed_over
+}
+
 /// Whether a look between reviews promotes, and to which rank (domain.md §5.3).
 ///
 /// # Errors
 /// A fact that a condition needs can't be had.
 pub fn immediate_promotion(standing: &Standing<'_>, freezes: &[Freeze]) -> Result<Option<usize>, FactError> {
-    let partner = standing.directory.partner(standing.partner);
-    let Some(held) = standing.held() else { return Ok(None) };
-    let passed_over = !partner.active(standing.on) || partner.assigned_by_hand_on(standing.on);
-    if passed_over || is_frozen(freezes, Frozen::Promotion, standing.partner, standing.on) {
-        return Ok(None);
-    }
+    let Some(held) = standing.held().filter(|_| is_looked_at(standing.directory, standing.partner, standing.on, freezes)) else { return Ok(None) };
     let earned = standing.earned(held)?;
     Ok((earned > held).then_some(earned))
 }

@@ -48,6 +48,8 @@ mod input_errors;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod late_facts;
+#[cfg(test)]
 mod printed;
 #[cfg(test)]
 mod refunds;

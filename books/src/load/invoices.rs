@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono_tz::Tz;
 use program::calendar::{Date, Instant};
 use program::credit::{Credit, Place, RecordedCredit, resolve};
 use program::invoice::{Deal, Item, PaidInvoice};
@@ -163,7 +164,7 @@ impl InvoiceSet {
         credits
     }
 
-    /// The credits of all programmes on an item as they resolve now.
+    /// The credits of all programmes on an item as they resolve now, each programme's on the paid date in its own zone (domain.md §2.3).
     #[must_use]
     pub fn resolve(&self, knowledge: &Knowledge, invoice: usize, item: &Item, sourced: &Text) -> Vec<Credit> {
         let paid = &self.invoices[invoice];
@@ -189,7 +190,15 @@ impl InvoiceSet {
                 column: column(self.customers.get(&paid.customer).and_then(|customer| customer.referred_by)),
             },
         ];
-        resolve(&places, paid.paid_on, sourced)
+        let day_of = |zone: &Tz| paid.paid_at.date_in(*zone);
+        if knowledge.zones.len() < 2 || knowledge.zones.iter().all(|(_, zone)| day_of(zone) == paid.paid_on) {
+            return resolve(&places, paid.paid_on, sourced);
+        }
+        let mut credits = Vec::new();
+        for (program, zone) in &knowledge.zones {
+            credits.extend(resolve(&places, day_of(zone), sourced).into_iter().filter(|credit| credit.program == *program));
+        }
+        credits
     }
 }
 

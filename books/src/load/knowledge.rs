@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono_tz::Tz;
 use program::fx::Fx;
 use program::line::Text;
 use program::member::{Directory, Freeze, Frozen};
@@ -50,6 +51,8 @@ pub struct Knowledge {
     pub freezes: Vec<Freeze>,
     /// Columns to be taken as empty.
     pub later: FilledLater,
+    /// All programmes with the time zone in which each looks at dates.
+    pub zones: Vec<(Text, Tz)>,
 }
 
 impl Knowledge {
@@ -63,8 +66,23 @@ impl Knowledge {
         let (directory, homes) = directory::load(tx, program, cutoff, &later).await?;
         let fx = load_fx(tx, &versions, cutoff).await?;
         let freezes = load_freezes(tx, program, cutoff, &directory).await?;
-        Ok(Self { program: program.into(), cutoff, versions, directory, homes, fx, freezes, later })
+        let zones = load_zones(tx).await?;
+        Ok(Self { program: program.into(), cutoff, versions, directory, homes, fx, freezes, later, zones })
     }
+}
+
+/// All programmes with their time zones.
+///
+/// # Errors
+/// The database failed or holds what is no time zone.
+pub async fn load_zones(tx: &DatabaseTransaction) -> Result<Vec<(Text, Tz)>, LoadError> {
+    let mut zones = Vec::new();
+    for row in rows(tx, "SELECT id, timezone FROM programs ORDER BY id", vec![]).await? {
+        let name = row.string(1)?;
+        let zone = name.parse().map_err(|_| LoadError::Corrupt { value: name, what: "a time zone" })?;
+        zones.push((row.text(0)?, zone));
+    }
+    Ok(zones)
 }
 
 async fn load_fx(tx: &DatabaseTransaction, versions: &Versions, cutoff: i64) -> Result<Fx, LoadError> {

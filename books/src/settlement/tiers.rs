@@ -6,7 +6,7 @@ use program::calendar::{Date, Period, days_after, months_before};
 use program::condition::Fact;
 use program::member::{Assignment, Origin, PartnerNo};
 use program::programme::{Programme, Promotion};
-use program::recertify::{Standing, immediate_promotion};
+use program::recertify::{Standing, immediate_promotion, is_looked_at};
 use program::revenue::RevenueIndex;
 use sea_orm::DatabaseTransaction;
 
@@ -69,6 +69,9 @@ pub async fn look(
         }
         let active_deals = deals.as_ref().map(|deals| deals.active_on(knowledge, day)).unwrap_or_default();
         for partner in partners {
+            if !is_looked_at(&knowledge.directory, partner, day, &knowledge.freezes) {
+                continue;
+            }
             let t12m = index.trailing_twelve_months(partner, day, version.recertification.customer_min_age_days);
             let promoted = t12m.and_then(|t12m| {
                 let active_deals = active_deals.get(&partner).copied().unwrap_or(0);

@@ -203,12 +203,15 @@ impl Gatherer<'_> {
 
     /// Items of members whose settlement books an invoice of a month: those of the month booked before may now get its bonus (domain.md §4.1).
     async fn late_bonuses(&self, work: &mut Workset) -> Result<(), LoadError> {
+        // The bonus may be of the version of the items booked before, not of the one of what is booked now.
+        let mut rules = self.knowledge.versions.iter().flat_map(|version| &version.programme.rules);
+        if !rules.any(|rule| matches!(rule.kind, RuleKind::VolumeBonus { .. })) {
+            return Ok(());
+        }
         let mut months: BTreeMap<Period, BTreeSet<PartnerNo>> = BTreeMap::new();
         for job in &work.jobs {
-            let paid_on = work.sets[job.set].invoices[job.place].paid_on;
-            let rules = &self.knowledge.versions.on(paid_on).programme.rules;
-            let month = Period::of(paid_on);
-            if month < self.period && rules.iter().any(|rule| matches!(rule.kind, RuleKind::VolumeBonus { .. })) {
+            let month = Period::of(work.sets[job.set].invoices[job.place].paid_on);
+            if month < self.period {
                 let partners = job.credits.iter().flatten().flatten().map(|credit| credit.partner);
                 months.entry(month).or_default().extend(partners);
             }

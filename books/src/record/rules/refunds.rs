@@ -58,6 +58,8 @@ struct Refunded {
     filled: HashMap<String, i64>,
     /// Per programme, the refunds booked, in the order in which they were.
     booked: BTreeMap<String, Vec<Booked>>,
+    /// Whether a programme has a fixed credit of the invoice and has booked no refund of it.
+    awaited: bool,
     /// Cut-offs of periods that are closing: what they book is still to come, as it was known then.
     closing: Vec<(String, i64)>,
 }
@@ -115,6 +117,13 @@ async fn load(merged: &Merged<'_>, after: &str, last: &str) -> Result<BTreeMap<S
         let booked = Booked { refund: text(&row, 2)?, cutoff: row.try_get_by_index(3)? };
         all.entry(text(&row, 0)?).or_default().booked.entry(text(&row, 1)?).or_default().push(booked);
     }
+    let awaited = format!(
+        "SELECT DISTINCT c.invoice FROM booked_credits c WHERE c.invoice {changed} AND NOT EXISTS \
+         (SELECT 1 FROM booked_refunds b WHERE b.program = c.program AND b.invoice = c.invoice)"
+    );
+    for row in merged.rows(&awaited, bounds()).await? {
+        all.entry(text(&row, 0)?).or_default().awaited = true;
+    }
     let mut closing = Vec::new();
     for row in merged.rows("SELECT program, cutoff FROM periods WHERE status = 'closing' ORDER BY program", []).await? {
         closing.push((text(&row, 0)?, row.try_get_by_index(1)?));
@@ -138,13 +147,13 @@ impl Refunded {
     }
 
     /// The refunds as each programme takes them. One that has booked none takes them as they are recorded, which is looked at where
-    /// nobody booked any, or where an item was filled too late for somebody.
+    /// nobody booked any, where a programme is still to book them, or where an item was filled too late for somebody.
     fn views(&self) -> Vec<Vec<Refund>> {
         let none = Vec::new();
         let mut views: Vec<Vec<Refund>> = self.booked.values().map(|booked| self.view(booked, i64::MAX)).collect();
         views.extend(self.closing.iter().map(|(program, cutoff)| self.view(self.booked.get(program).unwrap_or(&none), *cutoff)));
         let late = self.booked.values().flatten().any(|booked| self.filled.get(&booked.refund).is_some_and(|seq| *seq > booked.cutoff));
-        if self.booked.is_empty() || late {
+        if self.booked.is_empty() || self.awaited || late {
             views.push(self.refunds.clone());
         }
         views

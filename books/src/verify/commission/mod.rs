@@ -14,6 +14,7 @@ mod unbooked;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono_tz::Tz;
 use program::calendar::{Date, Instant};
 use program::condition::Fact;
 
@@ -40,6 +41,8 @@ struct Known {
     voided: Voided,
     /// Who won which rankings with which rates, by ranked quarter and partner.
     ranks: HashMap<(String, String), Vec<(String, i64)>>,
+    /// The time zones of all programmes: a credit holds on the paid date in its own programme's.
+    zones: Vec<(String, Tz)>,
 }
 
 pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
@@ -84,7 +87,13 @@ impl Known {
         for row in rows(scan.tx, query, vec![program.into()]).await? {
             ranks.entry((row.string(0)?, row.string(1)?)).or_default().push((row.string(2)?, micro(&row, 3)?));
         }
-        Ok(Self { terms, members, rates, voided, ranks })
+        let mut zones = Vec::new();
+        for row in rows(scan.tx, "SELECT id, timezone FROM programs", vec![]).await? {
+            let name = row.string(1)?;
+            let zone = name.parse().map_err(|_| LoadError::Corrupt { value: name, what: "a time zone" })?;
+            zones.push((row.string(0)?, zone));
+        }
+        Ok(Self { terms, members, rates, voided, ranks, zones })
     }
 }
 
@@ -102,6 +111,7 @@ struct Booked<'a> {
     invoice: &'a Invoice,
     period: &'a str,
     cutoff: i64,
+    paid_at: i64,
     paid_on: Date,
     own_period: String,
     version: &'a Version,
@@ -120,7 +130,7 @@ impl<'a> Booked<'a> {
         let own_period = terms.own_period(paid_on, cutoff).to_string();
         let version = terms.on(paid_on, cutoff);
         let lines = page.lines.get(&invoice.id).map_or(&[][..], Vec::as_slice);
-        Some(Self { known, page, invoice, period, cutoff, paid_on, own_period, version, items: invoice.items(cutoff), lines })
+        Some(Self { known, page, invoice, period, cutoff, paid_at, paid_on, own_period, version, items: invoice.items(cutoff), lines })
     }
 
     fn check(&self, scan: &mut Scan<'_>, places: &Places) {
@@ -181,7 +191,13 @@ impl<'a> Booked<'a> {
         }
         for item in &self.items {
             let deal = self.invoice.deal(item, self.cutoff).and_then(|deal| self.page.deals.get(deal));
-            let asked = places.credits(&self.known.members, self.invoice, item, deal, self.paid_on, self.cutoff);
+            let mut asked = Vec::new();
+            for (program, zone) in &self.known.zones {
+                let day = Instant(self.paid_at).date_in(*zone);
+                let of_day = places.credits(&self.known.members, self.invoice, item, deal, day, self.cutoff);
+                asked.extend(of_day.into_iter().filter(|credit| credit.program == *program));
+            }
+            asked.sort();
             let mut found: Vec<_> = fixed.iter().filter(|fixed| fixed.item == item.id).map(|fixed| fixed.credit.clone()).collect();
             found.sort();
             if found != asked {
