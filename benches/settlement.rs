@@ -1,6 +1,6 @@
 //! Import and settlement on SQLite against plain SQL, measured in one run on one machine.
 //!
-//! `cargo bench --bench settlement -- --partners 10000 --invoices 1000000` generates a year of that size, imports and settles it with
+//! `cargo bench --no-default-features --bench settlement -- --partners 10000 --invoices 1000000` generates a year of that size, imports and settles it with
 //! the released binary, and compares with what the database needs by itself:
 //!
 //! - import: the same rows, parsed before, inserted by multi-row statements in one transaction;

@@ -275,16 +275,16 @@ async fn settle_frozen(
             return Err(error);
         }
     };
+    // Not before what this period was rated from is gone: both at once would need too much memory.
+    if let Some(next) = next {
+        beside.read_ahead(books, program, next);
+    }
     let mut clock = Stopwatch::start(program, period);
     tx.commit().await?;
     clock.lap("rating committed", 1);
     beside.checkpoint(books);
     let summed = summing.end().await?;
     clock.lap("summed up", 1);
-    // Not before the kept lines are gone: both at once would need too much memory.
-    if let Some(next) = next {
-        beside.read_ahead(books, program, next);
-    }
     finish_in_batches(books, &knowledge, period, summed, now).await
 }
 
