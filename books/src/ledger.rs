@@ -8,7 +8,7 @@ use program::money::Currency;
 use sea_orm::{DatabaseTransaction, Value};
 
 use crate::load::row::{LoadError, execute};
-use crate::settlement::lines::insert_rows;
+use crate::settlement::bulk_insert::insert_rows;
 
 /// One side of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]

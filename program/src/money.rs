@@ -247,10 +247,16 @@ impl FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Exact::new(i128::from(self.0), 6) {
-            Ok(exact) => exact.fmt(f),
-            Err(_) => Err(fmt::Error),
+        let (sign, millionths) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        let (whole, mut rest, mut digits) = (millionths / 1_000_000, millionths % 1_000_000, 6);
+        if rest == 0 {
+            return write!(f, "{sign}{whole}");
         }
+        while rest % 10 == 0 {
+            rest /= 10;
+            digits -= 1;
+        }
+        write!(f, "{sign}{whole}.{rest:0digits$}")
     }
 }
 
@@ -258,6 +264,13 @@ impl fmt::Display for Rate {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_rate_is_written_as_the_exact_decimal_that_it_is(millionths: i64) {
+            prop_assert_eq!(Rate(millionths).to_string(), Exact::new(i128::from(millionths), 6).unwrap().to_string());
+        }
+    }
 
     #[test]
     fn rounds_halves_as_the_programme_says() {

@@ -205,7 +205,7 @@ impl DigestWriter {
         if !std::mem::take(&mut self.first) {
             self.sink.write_all(b",")?;
         }
-        serde_json::to_writer(&mut self.sink, &canonical_line(line)).map_err(io::Error::other)
+        self.sink.write_all(&serde_json::to_vec(&canonical_line(line))?)
     }
 
     /// The end: `sha256:` and 64 hexadecimal digits.

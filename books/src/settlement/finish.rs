@@ -9,6 +9,7 @@ use program::money::Currency;
 use program::settlement::{DigestWriter, Heading, Totals};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
+use super::bulk_insert::insert_rows;
 use super::error::SettleError;
 use super::lines;
 use crate::ledger::{Posting, Transaction};
@@ -196,7 +197,7 @@ pub async fn finish(
         }
         records.push(record(program, period, settlement, now)?);
     }
-    lines::insert_rows(tx, "settlements", &COLUMNS, records).await?;
+    insert_rows(tx, "settlements", &COLUMNS, records).await?;
     crate::ledger::post(tx, &transactions, now).await?;
     wallet::accrue(tx, &movements, period).await
 }

@@ -1,143 +1,19 @@
 //! Stores and reads commission lines and what is booked beside them.
 
-use futures::future::BoxFuture;
 use program::calendar::Period;
 use program::component::Component;
 use program::line::{Line, Source, Text};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
+use super::bulk_insert::{ByDefault, RowWriter, insert_rows};
 use super::grants::Use;
 use super::rate::BookedRefund;
 use super::workset::Workset;
 use crate::load::Knowledge;
 use crate::load::invoices::{in_list, json_list};
-use crate::load::row::{Fields, LoadError, Row, each_row, execute, packed, rows};
-use crate::sql;
+use crate::load::row::{Fields, LoadError, Row, each_row, packed, rows};
 
-/// Values of one statement stay well under SQLite's limit of 32 766.
-const VALUES_AT_ONCE: usize = 2_000;
-
-/// What a column has by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByDefault {
-    /// 0
-    Zero,
-    /// ''
-    Empty,
-    /// NULL, of a column of numbers
-    NoNumber,
-    /// NULL, of a column of text
-    NoText,
-}
-
-impl ByDefault {
-    fn value(self) -> Value {
-        match self {
-            Self::Zero => 0_i64.into(),
-            Self::Empty => "".into(),
-            Self::NoNumber => None::<i64>.into(),
-            Self::NoText => None::<String>.into(),
-        }
-    }
-}
-
-/// Inserts rows, many a statement; while the database works on one statement, the next is made.
-///
-/// Nothing else may be asked of the transaction between the first [`push`](Self::push) and [`finish`](Self::finish).
-///
-/// A column in which a whole statement's rows have what the schema puts there by default is left out of it: binding costs more than storing.
-pub struct RowWriter<'a> {
-    tx: &'a DatabaseTransaction,
-    table: &'a str,
-    columns: &'a [&'a str],
-    defaults: &'a [(&'a str, ByDefault)],
-    at_once: usize,
-    values: Vec<Value>,
-    rows: usize,
-    running: Option<BoxFuture<'a, Result<u64, LoadError>>>,
-}
-
-impl<'a> RowWriter<'a> {
-    /// Into some columns of a table, some of which have a default in the schema.
-    #[must_use]
-    pub fn new(tx: &'a DatabaseTransaction, table: &'a str, columns: &'a [&'a str], defaults: &'a [(&'a str, ByDefault)]) -> Self {
-        let at_once = (VALUES_AT_ONCE / columns.len().max(1)).max(1);
-        Self { tx, table, columns, defaults, at_once, values: Vec::new(), rows: 0, running: None }
-    }
-
-    /// Which columns have another value than their default in any of the rows at hand.
-    fn needed(&self) -> Vec<bool> {
-        let is_needed = |(place, column): (usize, &&str)| {
-            let default = self.defaults.iter().find(|(name, _)| name == column).map(|(_, default)| default.value());
-            default.is_none_or(|default| self.values.iter().skip(place).step_by(self.columns.len()).any(|value| *value != default))
-        };
-        self.columns.iter().enumerate().map(is_needed).collect()
-    }
-
-    /// Takes a row.
-    ///
-    /// # Errors
-    /// The database failed on a row taken before.
-    pub async fn push(&mut self, row: Vec<Value>) -> Result<(), LoadError> {
-        self.values.extend(row);
-        self.rows += 1;
-        if self.rows >= self.at_once { self.send().await } else { Ok(()) }
-    }
-
-    async fn send(&mut self) -> Result<(), LoadError> {
-        if let Some(running) = self.running.take() {
-            running.await?;
-        }
-        let needed = self.needed();
-        let columns: Vec<&str> = self.columns.iter().zip(&needed).filter(|(_, needed)| **needed).map(|(column, _)| *column).collect();
-        // A failure ends the transaction anyway, so SQLite need not be able to take back one statement of it.
-        let insert = if ConnectionTrait::get_database_backend(self.tx) == DbBackend::Sqlite { "INSERT OR FAIL" } else { "INSERT" };
-        let text = format!("{insert} INTO {} ({}) VALUES {}", self.table, columns.join(", "), sql::places(self.rows, columns.len()));
-        let all = std::mem::replace(&mut self.values, Vec::with_capacity(self.at_once * self.columns.len()));
-        let values: Vec<Value> = all.into_iter().zip(needed.iter().cycle()).filter(|(_, needed)| **needed).map(|(value, _)| value).collect();
-        self.rows = 0;
-        let tx = self.tx;
-        let mut statement: BoxFuture<'a, _> = Box::pin(async move { execute(tx, &text, values).await });
-        // The first poll hands the statement to the database; the result is awaited before the next.
-        match futures::poll!(&mut statement) {
-            std::task::Poll::Ready(result) => {
-                result?;
-            }
-            std::task::Poll::Pending => self.running = Some(statement),
-        }
-        Ok(())
-    }
-
-    /// Waits for what was taken.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn finish(mut self) -> Result<(), LoadError> {
-        if self.rows > 0 {
-            self.send().await?;
-        }
-        if let Some(running) = self.running.take() {
-            running.await?;
-        }
-        Ok(())
-    }
-}
-
-/// Inserts rows, many a statement.
-///
-/// # Errors
-/// The database failed.
-pub async fn insert_rows(tx: &DatabaseTransaction, table: &str, columns: &[&str], all: Vec<Vec<Value>>) -> Result<(), LoadError> {
-    let mut writer = RowWriter::new(tx, table, columns, &[]);
-    for row in all {
-        writer.push(row).await?;
-    }
-    writer.finish().await
-}
-
-const LINE_COLUMNS: [&str; 27] = [
-    "program",
-    "period",
+const LINE_COLUMNS: [&str; 25] = [
     "payee",
     "currency",
     "source",
@@ -185,10 +61,8 @@ fn or_empty(text: Option<&Text>) -> Value {
     text.map(ToString::to_string).unwrap_or_default().into()
 }
 
-fn line_values(program: &str, period: &str, line: &Line) -> Vec<Value> {
-    vec![
-        program.into(),
-        period.into(),
+fn line_values(line: &Line) -> [Value; LINE_COLUMNS.len()] {
+    [
         (&*line.payee).into(),
         line.currency.code().into(),
         line.source.name().into(),
@@ -218,17 +92,14 @@ fn line_values(program: &str, period: &str, line: &Line) -> Vec<Value> {
 }
 
 /// Stores lines under a period.
-pub struct LineWriter<'a> {
-    rows: RowWriter<'a>,
-    program: &'a str,
-    period: String,
-}
+pub struct LineWriter<'a>(RowWriter<'a>);
 
 impl<'a> LineWriter<'a> {
     /// Into a period of a programme.
     #[must_use]
-    pub fn new(tx: &'a DatabaseTransaction, program: &'a str, period: Period) -> Self {
-        Self { rows: RowWriter::new(tx, "commission_lines", &LINE_COLUMNS, &LINE_DEFAULTS), program, period: period.to_string() }
+    pub fn new(tx: &'a DatabaseTransaction, program: &str, period: Period) -> Self {
+        let rows = RowWriter::new(tx, "commission_lines", &LINE_COLUMNS, &LINE_DEFAULTS);
+        Self(rows.with("program", program).with("period", period.to_string()))
     }
 
     /// Takes the lines of one earner.
@@ -237,7 +108,7 @@ impl<'a> LineWriter<'a> {
     /// The database failed; a line that stands already is refused by its key.
     pub async fn push(&mut self, lines: &[Line]) -> Result<(), LoadError> {
         for line in lines {
-            self.rows.push(line_values(self.program, &self.period, line)).await?;
+            self.0.push(line_values(line)).await?;
         }
         Ok(())
     }
@@ -247,7 +118,7 @@ impl<'a> LineWriter<'a> {
     /// # Errors
     /// The database failed.
     pub async fn finish(self) -> Result<(), LoadError> {
-        self.rows.finish().await
+        self.0.finish().await
     }
 }
 
@@ -266,14 +137,15 @@ pub async fn store_bookings(
     let period = work.period.to_string();
     let sourced: Text = program::programme::SOURCED.into();
     let booked = || work.jobs.iter().filter(|job| job.credits.is_some());
-    let mut invoices = RowWriter::new(tx, "bookings", &["program", "invoice", "period"], &[]);
+    let mut invoices = RowWriter::new(tx, "bookings", &["invoice"], &[]).with("program", program).with("period", period.as_str());
     for job in booked() {
         let id = &work.sets[job.set].invoices[job.place].id;
-        invoices.push(vec![program.into(), (&**id).into(), period.as_str().into()]).await?;
+        invoices.push([(&**id).into()]).await?;
     }
     invoices.finish().await?;
-    let mut credits =
-        RowWriter::new(tx, "booked_credits", &["invoice", "item", "program", "partner", "role", "share", "credit", "booked_by", "period"], &[]);
+    let mut credits = RowWriter::new(tx, "booked_credits", &["invoice", "item", "program", "partner", "role", "share", "credit"], &[])
+        .with("booked_by", program)
+        .with("period", period.as_str());
     for job in booked() {
         let set = &work.sets[job.set];
         let invoice = &set.invoices[job.place];
@@ -283,7 +155,7 @@ pub async fn store_bookings(
         // The first programme that books an invoice fixes its credits in all of them.
         for item in &invoice.items {
             for credit in set.resolve(knowledge, job.place, item, &sourced) {
-                let row = vec![
+                let row = [
                     (&*invoice.id).into(),
                     item.key().into(),
                     (&*credit.program).into(),
@@ -291,8 +163,6 @@ pub async fn store_bookings(
                     (&*credit.role).into(),
                     credit.share.to_string().into(),
                     or_empty(credit.id.as_ref()),
-                    program.into(),
-                    period.as_str().into(),
                 ];
                 credits.push(row).await?;
             }
