@@ -56,4 +56,6 @@ mod refunds;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
+mod voids;
+#[cfg(test)]
 mod worlds;
