@@ -54,6 +54,8 @@ mod printed;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]
+mod same_numbers;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod voids;
