@@ -58,6 +58,8 @@ mod same_numbers;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
+mod too_large;
+#[cfg(test)]
 mod voids;
 #[cfg(test)]
 mod worlds;

@@ -79,8 +79,8 @@ async fn store_place(tx: &DatabaseTransaction, knowledge: &Knowledge, ranking: &
 /// The lump-sum lines of the rankings made in a period: base the revenue, rounded to the minor unit.
 ///
 /// # Errors
-/// The database failed or holds what can't be read.
-pub async fn lump_sums(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period) -> Result<Vec<Line>, LoadError> {
+/// The database failed or holds what can't be read; reasons of data are collected in `wrong`.
+pub async fn lump_sums(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, wrong: &mut Vec<String>) -> Result<Vec<Line>, LoadError> {
     let query = "SELECT r.ranking, r.quarter, r.rate, r.version, p.partner, p.revenue FROM rankings r JOIN ranking_places p ON p.program = r.program \
                  AND p.ranking = r.ranking AND p.quarter = r.quarter WHERE r.program = ? AND r.period = ? AND r.applies = 'ranked_quarter' AND p.winner = 1 \
                  ORDER BY p.partner, r.ranking";
@@ -92,9 +92,18 @@ pub async fn lump_sums(tx: &DatabaseTransaction, knowledge: &Knowledge, period: 
         let (ranking, partner, text) = (row.text(0)?, row.text(4)?, row.string(5)?);
         let corrupt = |text: &str| LoadError::Corrupt { value: text.to_owned(), what: "a ranked revenue" };
         let revenue: program::exact::Exact = text.parse().map_err(|_| corrupt(&text))?;
-        let base_minor = constant.currency.round_minor(revenue, version.rounding).map_err(|_| corrupt(&text))?;
         let rate = row.rate(2)?;
-        let amount_minor = rate.of(base_minor, program::money::Rate::ONE, version.rounding).map_err(|_| corrupt(&text))?;
+        let figures = constant.currency.round_minor(revenue, version.rounding).and_then(|base_minor| {
+            let amount_minor = rate.of(base_minor, program::money::Rate::ONE, version.rounding)?;
+            Ok((base_minor, amount_minor))
+        });
+        let (base_minor, amount_minor) = match figures {
+            Ok(figures) => figures,
+            Err(reason) => {
+                wrong.push(format!("ranking {ranking}, {partner}: {reason}"));
+                continue;
+            }
+        };
         let Some(no) = knowledge.directory.find(&partner) else { continue };
         if amount_minor == 0 {
             continue;
