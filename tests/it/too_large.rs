@@ -104,6 +104,40 @@ fn a_wallet_that_does_not_fit_is_told(app: &App) {
     refused(app, "2026-05", &["account expense:p:coop in USD", "account partner:a:p:coop in USD", "the co-op wallet of a in USD"]);
 }
 
+/// Revenue that an exchange rate makes too large for a review or a ranking is told with its member; nothing is changed.
+fn a_revenue_that_does_not_fit_is_told(app: &App) {
+    begun(app, "rate = \"0%\"\n[[rankings]]\nid = \"best\"\ntop = \"100%\"\nrate = \"1%\"\napplies = \"ranked_quarter\"");
+    app.settle("p", "2026-05");
+    app.import(
+        "invoices",
+        "id,customer,partner,currency,subtotal,paid_at
+        I1,c1,a,JPY,999999999999999,2026-06-10T10:00:00Z
+        I2,c1,b,KRW,999999999999999,2026-06-10T10:00:00Z
+        I3,c1,top,USD,1.00,2026-06-10T10:00:00Z",
+    );
+    app.import("fx", &format!("date,from,to,rate\n2026-06-10,JPY,USD,1000000\n2026-06-10,KRW,USD,1{}", "0".repeat(30)));
+    let told = |line: &str, words: [&str; 2]| {
+        let said = app.refused(line);
+        let named: Vec<&str> = said.lines().filter(|line| line.contains("too large")).collect();
+        assert_eq!(named.len(), 2, "{said}");
+        for words in words {
+            assert!(named.iter().any(|line| line.contains(words)), "{words}\n{said}");
+        }
+    };
+    // The sum is known exactly and can't be kept; the other one can't even be computed.
+    let [a, b] = ["a: a T12M of 999999999999999000000 USD is too large", "b: a figure is too large to be computed exactly"];
+    told("recertify --program p --as-of 2026-07-01", [a, b]);
+    told("recertify --program p --as-of 2026-07-01 --preview --json", [a, b]);
+    told("settle --program p --period 2026-06", ["ranking best of 2026-Q2, a: ", "ranking of 2026-Q2, b: "]);
+    // The rates were wrong: with others the review and the month go through.
+    app.import("voids", "kind,id,reason,approved_by\nfx,2026-06-10/JPY/USD,typo,jo\nfx,2026-06-10/KRW/USD,typo,jo");
+    app.import("fx", "date,from,to,rate\n2026-06-10,JPY,USD,0.01\n2026-06-10,KRW,USD,0.001");
+    let june = app.settle("p", "2026-06");
+    assert_eq!(june["settlements"].as_array().map(Vec::len), Some(5), "{june}");
+    let review = app.json("recertify --program p --as-of 2026-07-01 --json");
+    assert_eq!(review["reviews"][0]["t12m"], "9999999999999.99", "{review}");
+}
+
 /// What no check foresaw is refused by the posting itself, on either database, and goes through once the books are right again.
 fn a_balance_never_wraps(app: &App) {
     begun(app, "rate = \"5%\"\ncoop_rate = \"2%\"\n[coop]\nexpires_after_months = 1");
@@ -128,5 +162,6 @@ on_both_databases!(
     an_account_of_all_partners_is_told,
     sums_over_months_are_told,
     a_wallet_that_does_not_fit_is_told,
+    a_revenue_that_does_not_fit_is_told,
     a_balance_never_wraps,
 );

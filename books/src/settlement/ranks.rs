@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use program::calendar::{Period, days_after};
 use program::component::Component;
+use program::exact::{Exact, Overflow};
 use program::line::{Line, Source, Text};
+use program::money::{Currency, Rate, Rounding};
 use program::programme::Applies;
 use program::ranking::{Place, is_made_for, rank};
 use program::rating::ReferredRevenue;
@@ -55,10 +57,22 @@ pub async fn make(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Perio
             "INSERT INTO rankings (program, ranking, quarter, period, rate, applies, top, ranked, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
         execute(tx, insert, values).await?;
         for place in &places {
+            if ranking.applies == Applies::RankedQuarter && place.winner {
+                let lump = lump_sum(knowledge.versions.constant().currency, version.programme.rounding, place.revenue, ranking.rate);
+                if let Err(reason) = lump {
+                    wrong.push(format!("ranking {} of {quarter}, {}: {reason}", ranking.id, knowledge.directory.id(place.partner)));
+                }
+            }
             store_place(tx, knowledge, &ranking.id, &quarter.to_string(), place).await?;
         }
     }
     Ok(())
+}
+
+/// Base and amount of a lump sum, minor units.
+fn lump_sum(currency: Currency, rounding: Rounding, revenue: Exact, rate: Rate) -> Result<(i64, i64), Overflow> {
+    let base_minor = currency.round_minor(revenue, rounding)?;
+    Ok((base_minor, rate.of(base_minor, Rate::ONE, rounding)?))
 }
 
 async fn store_place(tx: &DatabaseTransaction, knowledge: &Knowledge, ranking: &str, quarter: &str, place: &Place) -> Result<(), LoadError> {
@@ -79,8 +93,8 @@ async fn store_place(tx: &DatabaseTransaction, knowledge: &Knowledge, ranking: &
 /// The lump-sum lines of the rankings made in a period: base the revenue, rounded to the minor unit.
 ///
 /// # Errors
-/// The database failed or holds what can't be read; reasons of data are collected in `wrong`.
-pub async fn lump_sums(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, wrong: &mut Vec<String>) -> Result<Vec<Line>, LoadError> {
+/// The database failed or holds what can't be read.
+pub async fn lump_sums(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period) -> Result<Vec<Line>, LoadError> {
     let query = "SELECT r.ranking, r.quarter, r.rate, r.version, p.partner, p.revenue FROM rankings r JOIN ranking_places p ON p.program = r.program \
                  AND p.ranking = r.ranking AND p.quarter = r.quarter WHERE r.program = ? AND r.period = ? AND r.applies = 'ranked_quarter' AND p.winner = 1 \
                  ORDER BY p.partner, r.ranking";
@@ -91,19 +105,9 @@ pub async fn lump_sums(tx: &DatabaseTransaction, knowledge: &Knowledge, period: 
     for row in rows(tx, query, vec![(&*knowledge.program).into(), period.to_string().into()]).await? {
         let (ranking, partner, text) = (row.text(0)?, row.text(4)?, row.string(5)?);
         let corrupt = |text: &str| LoadError::Corrupt { value: text.to_owned(), what: "a ranked revenue" };
-        let revenue: program::exact::Exact = text.parse().map_err(|_| corrupt(&text))?;
+        let revenue: Exact = text.parse().map_err(|_| corrupt(&text))?;
         let rate = row.rate(2)?;
-        let figures = constant.currency.round_minor(revenue, version.rounding).and_then(|base_minor| {
-            let amount_minor = rate.of(base_minor, program::money::Rate::ONE, version.rounding)?;
-            Ok((base_minor, amount_minor))
-        });
-        let (base_minor, amount_minor) = match figures {
-            Ok(figures) => figures,
-            Err(reason) => {
-                wrong.push(format!("ranking {ranking}, {partner}: {reason}"));
-                continue;
-            }
-        };
+        let (base_minor, amount_minor) = lump_sum(constant.currency, version.rounding, revenue, rate).map_err(|_| corrupt(&text))?;
         let Some(no) = knowledge.directory.find(&partner) else { continue };
         if amount_minor == 0 {
             continue;

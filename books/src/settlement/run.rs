@@ -163,7 +163,7 @@ async fn rate(
     writer.finish().await?;
     let mut others: Vec<Line> =
         due_adjustments(tx, knowledge, period).await?.iter().filter_map(|due| adjustment_line(knowledge, due, period)).collect();
-    others.extend(ranks::lump_sums(tx, knowledge, period, &mut wrong).await?);
+    others.extend(ranks::lump_sums(tx, knowledge, period).await?);
     bounds.count(&others);
     wrong.extend(bounds.exceeded(tx, &knowledge.program, period).await?);
     if !wrong.is_empty() {
