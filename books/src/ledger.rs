@@ -7,8 +7,9 @@ use program::line::Text;
 use program::money::Currency;
 use sea_orm::{DatabaseTransaction, Value};
 
-use crate::load::row::{LoadError, execute};
+use crate::load::row::{LoadError, execute, first_row};
 use crate::settlement::bulk_insert::insert_rows;
+use crate::sql::sum_fits;
 
 /// One side of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub struct Transaction {
 /// A transaction's id: the database refuses a second one.
 ///
 /// # Errors
-/// The database failed.
+/// The database failed, or a balance would not fit.
 pub async fn post(tx: &DatabaseTransaction, transactions: &[Transaction], now: Instant) -> Result<(), LoadError> {
     let (mut heads, mut rows): (Vec<Vec<Value>>, Vec<Vec<Value>>) = (Vec::new(), Vec::new());
     let mut moved: BTreeMap<(&str, Currency), i64> = BTreeMap::new();
@@ -65,7 +66,8 @@ pub async fn post(tx: &DatabaseTransaction, transactions: &[Transaction], now: I
                 posting.currency.code().into(),
                 posting.amount_minor.into(),
             ]);
-            *moved.entry((&posting.account, posting.currency)).or_insert(0) += posting.amount_minor;
+            let sum = moved.entry((&posting.account, posting.currency)).or_insert(0);
+            *sum = sum.checked_add(posting.amount_minor).ok_or_else(|| too_large(&posting.account, posting.currency))?;
         }
     }
     insert_rows(tx, "transactions", &["id", "program", "kind", "dated_on", "recorded_at", "description"], heads).await?;
@@ -75,10 +77,29 @@ pub async fn post(tx: &DatabaseTransaction, transactions: &[Transaction], now: I
         let places = crate::sql::places(chunk.len(), 3);
         let text = format!(
             "INSERT INTO account_balances (account, currency, balance_minor) VALUES {places} \
-             ON CONFLICT (account, currency) DO UPDATE SET balance_minor = account_balances.balance_minor + excluded.balance_minor"
+             ON CONFLICT (account, currency) DO UPDATE SET balance_minor = account_balances.balance_minor + excluded.balance_minor WHERE {}",
+            sum_fits("account_balances.balance_minor", "excluded.balance_minor")
         );
         let values = chunk.iter().flat_map(|((account, currency), amount)| [(*account).into(), currency.code().into(), (*amount).into()]).collect();
-        execute(tx, &text, values).await?;
+        if execute(tx, &text, values).await? != u64::try_from(chunk.len()).unwrap_or(u64::MAX) {
+            return Err(unmoved(tx, chunk).await?);
+        }
     }
     Ok(())
+}
+
+/// Of accounts that were to be moved together, the first whose balance has no room for it.
+async fn unmoved(tx: &DatabaseTransaction, accounts: &[((&str, Currency), i64)]) -> Result<LoadError, LoadError> {
+    for ((account, currency), amount_minor) in accounts {
+        let query = "SELECT balance_minor FROM account_balances WHERE account = ? AND currency = ?";
+        let balance = first_row(tx, query, vec![(*account).into(), currency.code().into()]).await?;
+        if balance.map(|row| row.int(0)).transpose()?.is_some_and(|balance_minor| balance_minor.checked_add(*amount_minor).is_none()) {
+            return Ok(too_large(account, *currency));
+        }
+    }
+    Ok(LoadError::Corrupt { value: "fewer accounts than were posted to".into(), what: "the balances of the ledger" })
+}
+
+fn too_large(account: &str, currency: Currency) -> LoadError {
+    LoadError::BalanceTooLarge { what: format!("account {account}"), currency }
 }

@@ -44,6 +44,13 @@ pub fn places(rows: usize, columns: usize) -> String {
     vec![row.as_str(); rows].join(", ")
 }
 
+/// The condition that two expressions of 64 bits add up to one: SQLite would make an approximation of what does not fit, in silence.
+#[must_use]
+pub fn sum_fits(before: &str, added: &str) -> String {
+    let largest = i64::MAX;
+    format!("CASE WHEN {added} >= 0 THEN {before} <= {largest} - {added} ELSE {before} >= -{largest} - {added} END")
+}
+
 fn numbered(backend: DbBackend, text: &str) -> String {
     if backend != DbBackend::Postgres {
         return text.to_owned();

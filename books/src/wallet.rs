@@ -17,6 +17,7 @@ use crate::load::Knowledge;
 use crate::load::row::{LoadError, execute, first_row, rows};
 use crate::settlement::error::SettleError;
 use crate::settlement::lines::coop_of;
+use crate::sql::sum_fits;
 
 /// A lot: invoice, item and role name it within its wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,8 +120,11 @@ pub struct Movement {
 /// # Errors
 /// The database failed, or a sum does not fit.
 pub async fn accrue(tx: &DatabaseTransaction, movements: &[Movement], period: Period) -> Result<(), SettleError> {
-    let upsert = "ON CONFLICT (program, partner, fund, currency) DO UPDATE SET balance_minor = wallets.balance_minor + excluded.balance_minor, \
-                  revision = wallets.revision + 1 RETURNING program, partner, currency, balance_minor";
+    let upsert = format!(
+        "ON CONFLICT (program, partner, fund, currency) DO UPDATE SET balance_minor = wallets.balance_minor + excluded.balance_minor, \
+         revision = wallets.revision + 1 WHERE {} RETURNING program, partner, currency, balance_minor",
+        sum_fits("wallets.balance_minor", "excluded.balance_minor")
+    );
     for chunk in movements.chunks(1_000) {
         let places = crate::sql::places(chunk.len(), 5);
         let text = format!("INSERT INTO wallets (program, partner, fund, currency, balance_minor) VALUES {places} {upsert}");
@@ -133,8 +137,10 @@ pub async fn accrue(tx: &DatabaseTransaction, movements: &[Movement], period: Pe
             after.insert((row.text(1)?, row.currency(2)?), row.int(3)?);
         }
         for Movement { key, credit_minor, only_accruals } in chunk {
-            let after_minor = after.get(&(key.partner.clone(), key.currency)).copied().unwrap_or(0);
-            let before_minor = after_minor.checked_sub(*credit_minor).ok_or(program::exact::Overflow)?;
+            // A wallet that has no room for it is left as it was.
+            let too_large = || LoadError::BalanceTooLarge { what: format!("the co-op wallet of {}", key.partner), currency: key.currency };
+            let after_minor = after.get(&(key.partner.clone(), key.currency)).copied().ok_or_else(too_large)?;
+            let before_minor = after_minor.checked_sub(*credit_minor).ok_or_else(too_large)?;
             if !only_accruals || before_minor < 0 {
                 let lines = coop_of(tx, &key.program, &period.to_string(), &key.partner, key.currency.code()).await?;
                 move_lots(tx, key, &lines.iter().collect::<Vec<_>>(), period).await?;
@@ -206,10 +212,12 @@ async fn debt(tx: &DatabaseTransaction, key: &WalletKey, lots: &[Lot], lines: &[
         Some(row) => row.int(0)?,
         None => 0,
     };
-    let left: i64 = lots.iter().map(|lot| lot.remaining_minor).sum();
-    let reversed: i64 = lines.iter().filter(|line| line.source == Source::Refund).map(|line| line.amount_minor).sum();
+    let left: i128 = lots.iter().map(|lot| i128::from(lot.remaining_minor)).sum();
+    let reversed: i128 = lines.iter().filter(|line| line.source == Source::Refund).map(|line| i128::from(line.amount_minor)).sum();
     // The balance has moved by the lines already; the lots only by the new accruals.
-    Ok((left - (available - reversed)).max(0))
+    let debt = (left - (i128::from(available) - reversed)).max(0);
+    i64::try_from(debt)
+        .map_err(|_| LoadError::BalanceTooLarge { what: format!("the debt of the co-op wallet of {}", key.partner), currency: key.currency })
 }
 
 /// Posts the expiry of what is left and not held of lots that have ended by the period's last day.

@@ -273,6 +273,26 @@ fn what_is_not_toml_is_shown_at_its_place() {
     check(&appended("x = 2026-02-30"), "28:5", "not valid TOML", "");
 }
 
+/// The parser has its own bounds; of dotted keys it names no place, so the line that nests deepest is shown.
+#[test]
+fn what_nests_too_deeply_is_shown_at_its_place() {
+    let dotted = ".a".repeat(300);
+    let (open, close) = ("[".repeat(300), "]".repeat(300));
+    let (inner, end) = ("{a = ".repeat(300), "}".repeat(300));
+    for (lines, place) in [
+        (format!("x{dotted} = 1"), "28:1"),
+        (format!("\n\n[x{dotted}]\ny = 1"), "30:1"),
+        (format!("x = 1\ny = {open}{close}"), "29:85"),
+        (format!("x = {inner}1{end}"), "28:405"),
+        (format!("x = [\n{}{}]", "[\n".repeat(300), "]\n".repeat(300)), "108:1"),
+    ] {
+        check(&appended(&lines), place, "nested too deeply", "no more than a few levels");
+    }
+    let condition = |levels: usize| format!("[[rules]]\nid = \"a\"\nkind = \"spiff\"\nrate = \"1%\"\nwhen = \"{}true\"", "not ".repeat(levels));
+    assert!(load("p.toml", &format!("{SMALL}\n{}\n", condition(64))).is_ok());
+    check(&appended(&condition(65)), "32:268", "`when`: `not` and parentheses are nested deeper than 64", "fewer levels");
+}
+
 #[test]
 fn all_errors_are_told_at_once_in_order() {
     let text = SMALL.replace("\"5%\"", "5").replace("\"Gold\"", "\"\"").replace("\"2026-01\"", "\"soon\"");

@@ -73,6 +73,21 @@ fn mistakes_in_a_programme_name_their_place(app: &App) {
     }
 }
 
+fn what_nests_too_deeply_names_its_place(app: &App) {
+    let (dotted, open, close) = (".a".repeat(300), "(".repeat(65), ")".repeat(65));
+    for (text, instead, place, reason) in [
+        ("[settlement]", format!("[settlement{dotted}]"), "27:1", "nested too deeply"),
+        ("rate = \"12%\"", format!("rate = {}{}", "[".repeat(300), "]".repeat(300)), "17:88", "nested too deeply"),
+        ("when = \"new_logo", format!("when = \"{open}new_logo{close}"), "23:74", "nested deeper than 64"),
+    ] {
+        let file = app.write("deep", "toml", &PROGRAMME.replacen(text, &instead, 1));
+        for command in ["program check", "program plan", "program apply"] {
+            let said = app.refused(&format!("{command} {file}"));
+            assert!(said.contains(&format!("{file}:{place}:")) && said.contains(reason), "{place} {reason}\n{said}");
+        }
+    }
+}
+
 fn a_missing_key_is_named(app: &App) {
     for key in [
         "id = \"p\"",
@@ -247,6 +262,7 @@ fn what_was_made_final_before_a_failure_is_printed(app: &App) {
 on_both_databases!(
     what_was_made_final_before_a_failure_is_printed,
     mistakes_in_a_programme_name_their_place,
+    what_nests_too_deeply_names_its_place,
     a_missing_key_is_named,
     wrong_command_lines_exit_with_two,
     facts_that_reach_into_a_final_period_are_refused,

@@ -54,6 +54,12 @@ mod printed;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]
+mod same_numbers;
+#[cfg(test)]
 mod script;
+#[cfg(test)]
+mod too_large;
+#[cfg(test)]
+mod voids;
 #[cfg(test)]
 mod worlds;

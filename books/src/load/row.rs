@@ -25,6 +25,14 @@ pub enum LoadError {
     /// The programme is not recorded.
     #[error("programme {0} is not recorded; record a version with `program apply FILE`")]
     NoProgram(String),
+    /// A balance would leave the range of its column.
+    #[error("{what} in {currency} would come to more than 9,223,372,036,854,775,807 minor units; nothing of it was posted")]
+    BalanceTooLarge {
+        /// Whose.
+        what: String,
+        /// The currency.
+        currency: Currency,
+    },
     /// A stored programme file no longer loads.
     #[error("version {number} of programme {program} can't be read: {reason}")]
     Version {

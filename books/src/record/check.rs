@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::blame::{Blame, blame, column_at};
 use super::error::{Findings, ImportError, RecordError};
+use super::same_number;
 use super::shape::{Shape, short};
 use super::stage::{Stage, line_number, staged};
 use super::table::{Kind, Need, Reference, Table, pair};
@@ -17,6 +18,7 @@ pub(crate) async fn against_books<C: ConnectionTrait>(db: &C, stages: &[Stage], 
         for reference in stage.kind.references {
             unknown(db, stage, reference, stages, findings).await?;
         }
+        same_number::as_in_books(db, stage).await?;
         for (index, table) in stage.kind.tables.iter().enumerate() {
             compare(db, stage, index, table, findings).await?;
         }

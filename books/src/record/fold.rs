@@ -4,6 +4,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::blame::{Blame, blame};
 use super::error::{Findings, RecordError};
+use super::same_number;
 use super::stage::Stage;
 use super::table::{Kind, pair};
 use crate::sql;
@@ -28,6 +29,7 @@ pub(crate) async fn fold<C: ConnectionTrait>(db: &C, stage: &Stage, findings: &m
     db.execute_unprepared(&doubled).await?;
     db.execute_unprepared(&format!("CREATE INDEX {name}_doubled_first ON {name}_doubled (first)")).await?;
     db.execute_unprepared(&format!("CREATE INDEX {name}_doubled_identity ON {name}_doubled ({identity})")).await?;
+    same_number::as_in_file(db, stage).await?;
     for (field, role) in roles(stage.kind) {
         if role != Role::Label {
             contradictions(db, stage, field, role, findings).await?;

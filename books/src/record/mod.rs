@@ -15,6 +15,7 @@ mod merge;
 mod nearest;
 mod rows;
 mod rules;
+mod same_number;
 mod shape;
 mod stage;
 mod table;

@@ -1,6 +1,7 @@
 //! Making a period final: freeze, rate each earner, finish each payee (architecture: "How a month becomes money").
 
 pub mod ahead;
+pub mod bounds;
 pub mod bulk_insert;
 pub mod error;
 pub mod finish;

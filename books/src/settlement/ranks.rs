@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use program::calendar::{Period, days_after};
 use program::component::Component;
+use program::exact::{Exact, Overflow};
 use program::line::{Line, Source, Text};
+use program::money::{Currency, Rate, Rounding};
 use program::programme::Applies;
 use program::ranking::{Place, is_made_for, rank};
 use program::rating::ReferredRevenue;
@@ -55,10 +57,22 @@ pub async fn make(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Perio
             "INSERT INTO rankings (program, ranking, quarter, period, rate, applies, top, ranked, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
         execute(tx, insert, values).await?;
         for place in &places {
+            if ranking.applies == Applies::RankedQuarter && place.winner {
+                let lump = lump_sum(knowledge.versions.constant().currency, version.programme.rounding, place.revenue, ranking.rate);
+                if let Err(reason) = lump {
+                    wrong.push(format!("ranking {} of {quarter}, {}: {reason}", ranking.id, knowledge.directory.id(place.partner)));
+                }
+            }
             store_place(tx, knowledge, &ranking.id, &quarter.to_string(), place).await?;
         }
     }
     Ok(())
+}
+
+/// Base and amount of a lump sum, minor units.
+fn lump_sum(currency: Currency, rounding: Rounding, revenue: Exact, rate: Rate) -> Result<(i64, i64), Overflow> {
+    let base_minor = currency.round_minor(revenue, rounding)?;
+    Ok((base_minor, rate.of(base_minor, Rate::ONE, rounding)?))
 }
 
 async fn store_place(tx: &DatabaseTransaction, knowledge: &Knowledge, ranking: &str, quarter: &str, place: &Place) -> Result<(), LoadError> {
@@ -91,10 +105,9 @@ pub async fn lump_sums(tx: &DatabaseTransaction, knowledge: &Knowledge, period: 
     for row in rows(tx, query, vec![(&*knowledge.program).into(), period.to_string().into()]).await? {
         let (ranking, partner, text) = (row.text(0)?, row.text(4)?, row.string(5)?);
         let corrupt = |text: &str| LoadError::Corrupt { value: text.to_owned(), what: "a ranked revenue" };
-        let revenue: program::exact::Exact = text.parse().map_err(|_| corrupt(&text))?;
-        let base_minor = constant.currency.round_minor(revenue, version.rounding).map_err(|_| corrupt(&text))?;
+        let revenue: Exact = text.parse().map_err(|_| corrupt(&text))?;
         let rate = row.rate(2)?;
-        let amount_minor = rate.of(base_minor, program::money::Rate::ONE, version.rounding).map_err(|_| corrupt(&text))?;
+        let (base_minor, amount_minor) = lump_sum(constant.currency, version.rounding, revenue, rate).map_err(|_| corrupt(&text))?;
         let Some(no) = knowledge.directory.find(&partner) else { continue };
         if amount_minor == 0 {
             continue;

@@ -6,6 +6,7 @@ use sea_orm::DatabaseTransaction;
 use tokio::task::JoinHandle;
 
 use super::ahead::{Beside, FactsAhead};
+use super::bounds::Bounds;
 use super::error::SettleError;
 use super::finish::SummedUp;
 use super::freeze::{self, Frozen, Stage};
@@ -148,9 +149,11 @@ async fn rate(
     clock.lap("prepared", rating.spiff_uses().len());
     let mut writer = LineWriter::new(tx, &knowledge.program, period);
     let mut kept = Kept::default();
+    let mut bounds = Bounds::default();
     for (earner, jobs) in rating.earners() {
         let rated = rating.earner(earner, &jobs);
         wrong.extend(rated.wrong);
+        bounds.count(&rated.lines);
         // Once something is wrong nothing will be kept; the rest is rated to list all that is wrong.
         if wrong.is_empty() {
             writer.push(&rated.lines).await?;
@@ -158,12 +161,14 @@ async fn rate(
         }
     }
     writer.finish().await?;
-    if !wrong.is_empty() {
-        return Ok(Err(wrong));
-    }
     let mut others: Vec<Line> =
         due_adjustments(tx, knowledge, period).await?.iter().filter_map(|due| adjustment_line(knowledge, due, period)).collect();
     others.extend(ranks::lump_sums(tx, knowledge, period).await?);
+    bounds.count(&others);
+    wrong.extend(bounds.exceeded(tx, &knowledge.program, period).await?);
+    if !wrong.is_empty() {
+        return Ok(Err(wrong));
+    }
     let mut writer = LineWriter::new(tx, &knowledge.program, period);
     writer.push(&others).await?;
     writer.finish().await?;

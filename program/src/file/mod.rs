@@ -60,6 +60,10 @@ fn read(found: &mut Findings<'_>, text: &str) -> Option<Programme> {
     if !faults.is_empty() {
         for fault in faults {
             let span = fault.span().unwrap_or_else(|| deepest_line(text));
+            if NESTED_TOO_DEEPLY.contains(&fault.message()) {
+                found.add_with_help(span, "this is nested too deeply to be read", "a programme file has no more than a few levels");
+                continue;
+            }
             let meant = text.get(span.clone()).filter(|_| fault.message() == "duplicate key").map(|key| format!(" `{}`", shown(key)));
             found.add_with_help(span, format!("not valid TOML: {}{}", fault.message(), meant.unwrap_or_default()), "see toml.io for the format");
         }
@@ -68,6 +72,9 @@ fn read(found: &mut Findings<'_>, text: &str) -> Option<Programme> {
     let root = Section::open(found, table.get_ref(), 0..0, "the file", &KEYS);
     programme(found, &root)
 }
+
+/// What the parser says of keys and of values that it does not follow any deeper.
+const NESTED_TOO_DEEPLY: [&str; 2] = ["recursion limit", "cannot recurse further; max recursion depth met"];
 
 /// The line that nests deepest: the parser names no place for what is nested too deeply.
 fn deepest_line(text: &str) -> std::ops::Range<usize> {

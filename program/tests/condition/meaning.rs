@@ -234,6 +234,12 @@ fn depth_and_length_are_bounded() {
     assert!(refused(&nested(65)).message.contains("nested deeper than 64"));
     assert!(refused(&"not ".repeat(2_000)).message.contains("nested deeper than 64"));
     assert!(refused(&"(".repeat(10_000)).message.contains("nested deeper than 64"));
+    // The place is where it goes one level too deep, whatever stands before it.
+    for (text, offset) in [(nested(65), 65), (format!("csat > 4 and {}", nested(65)), 78), (format!("{}true", "not ".repeat(65)), 259)] {
+        let error = refused(&text);
+        assert_eq!((error.offset, error.length), (offset, 0), "{text}");
+        assert_eq!(error.help.as_deref(), Some("write it with fewer levels"));
+    }
     let chain = vec!["true"; 1_000].join(" and ");
     assert!(parsed(&chain).holds(&Table::default()).unwrap(), "chains are flat");
     assert!(refused(&" ".repeat(10_001)).message.contains("at most 10000"));

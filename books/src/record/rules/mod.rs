@@ -76,6 +76,8 @@ fn text(row: &QueryResult, index: usize) -> Result<String, DbErr> {
 fn of_load(error: LoadError) -> RecordError {
     match error {
         LoadError::Database(error) => RecordError::Database(error),
-        other @ (LoadError::Corrupt { .. } | LoadError::NoProgram(_) | LoadError::Version { .. }) => RecordError::Corrupt(other.to_string()),
+        other @ (LoadError::Corrupt { .. } | LoadError::BalanceTooLarge { .. } | LoadError::NoProgram(_) | LoadError::Version { .. }) => {
+            RecordError::Corrupt(other.to_string())
+        }
     }
 }

@@ -4,31 +4,87 @@ use std::collections::{BTreeMap, HashMap};
 
 use program::calendar::Instant;
 use program::refund::{Refund, RefundError, RefundKind, spread};
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Value};
 
 use super::{Merged, text};
 use crate::record::error::{Findings, RecordError};
-use crate::record::stage::{AFFECTED, LOOKED_AT, line_number};
+use crate::record::stage::{AFFECTED, LOOKED_AT, Stage, line_number};
+use crate::sql;
 
 /// Invoices looked at together.
 const INVOICES_AT_ONCE: usize = 500;
+/// The invoices of the refunds that a recording voids, with the lines of the voids.
+const VOIDED: &str = "voided_refunds";
 
-/// Looks at the invoices whose refunds changed.
+/// Looks at the invoices whose refunds were recorded or filled.
 pub(crate) async fn check(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
     after_payment(merged, findings).await?;
+    replay_all(merged, Change::Recorded, findings).await
+}
+
+/// Looks at the refunds that remain of the invoices of voided ones: what was voided may have made room for them, or have moved
+/// what a refund without an item took from each.
+pub(crate) async fn check_remaining(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
+    replay_all(merged, Change::Voided, findings).await
+}
+
+/// Notes for [`check_remaining`] that the staged void numbered `n` removes its refund, which is still there.
+pub(crate) async fn note_voided(tx: &DatabaseTransaction, stage: &Stage, n: i64) -> Result<(), DbErr> {
+    let note = format!(
+        "INSERT INTO {VOIDED} (invoice, kind, line) SELECT r.invoice, r.kind, s.line FROM {} s JOIN refunds r ON r.id = s.id WHERE s.n = ?",
+        stage.name
+    );
+    sql::execute(tx, &note, [n.into()]).await?;
+    Ok(())
+}
+
+/// Makes the table of voided refunds; it goes with the connection, or with a transaction that is rolled back.
+pub(crate) async fn create_voided(tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    let postgres = ConnectionTrait::get_database_backend(tx) == DbBackend::Postgres;
+    let (text, int) = if postgres { ("TEXT COLLATE \"C\"", "BIGINT") } else { ("TEXT", "INTEGER") };
+    let table = format!("CREATE TEMPORARY TABLE {VOIDED} (invoice {text} NOT NULL, kind {text} NOT NULL, line {int} NOT NULL)");
+    tx.execute_unprepared(&table).await?;
+    tx.execute_unprepared(&format!("CREATE INDEX {VOIDED}_invoice ON {VOIDED} (invoice)")).await?;
+    Ok(())
+}
+
+async fn replay_all(merged: &Merged<'_>, change: Change, findings: &mut Findings) -> Result<(), RecordError> {
+    let changed = change.rows(merged);
+    let page = format!("SELECT DISTINCT s.invoice {changed} AND s.invoice > ? ORDER BY s.invoice LIMIT {INVOICES_AT_ONCE}");
     let mut after = String::new();
     loop {
-        let page = format!(
-            "SELECT DISTINCT s.invoice FROM {} s WHERE {AFFECTED} AND s.invoice > ? ORDER BY s.invoice LIMIT {INVOICES_AT_ONCE}",
-            merged.staged()
-        );
         let invoices = merged.rows(&page, [after.as_str().into()]).await?;
         let Some(last) = invoices.last() else { return Ok(()) };
         let last = text(last, 0)?;
-        for (invoice, refunded) in load(merged, &after, &last).await? {
+        for (invoice, refunded) in load(merged, change, &after, &last).await? {
             refunded.replay(&invoice, findings);
         }
         after = last;
+    }
+}
+
+/// What happened to the refunds that are looked at.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Recorded,
+    Voided,
+}
+
+impl Change {
+    /// `FROM … WHERE …` over rows `s` that have the invoices.
+    fn rows(self, merged: &Merged<'_>) -> String {
+        match self {
+            Self::Recorded => format!("FROM {} s WHERE {AFFECTED}", merged.staged()),
+            Self::Voided => format!("FROM {VOIDED} s WHERE 1 = 1"),
+        }
+    }
+
+    /// The line that brought the refund `r`, and the table `x` that has it.
+    fn line_of_refund(self, merged: &Merged<'_>) -> (&'static str, String) {
+        match self {
+            Self::Recorded => ("x.line", format!("LEFT JOIN {} x ON x.id = r.id AND x.bad = 0 ", merged.staged())),
+            Self::Voided => ("NULL", String::new()),
+        }
     }
 }
 
@@ -54,6 +110,8 @@ struct Refunded {
     items: Vec<(String, i64)>,
     refunds: Vec<Refund>,
     lines: HashMap<String, u64>,
+    /// The line of the void that changed what the others may take.
+    voided: Option<u64>,
     /// By refund, the recording that filled its item.
     filled: HashMap<String, i64>,
     /// Per programme, the refunds booked, in the order in which they were.
@@ -72,8 +130,9 @@ struct Booked {
     cutoff: i64,
 }
 
-async fn load(merged: &Merged<'_>, after: &str, last: &str) -> Result<BTreeMap<String, Refunded>, RecordError> {
-    let changed = format!("IN (SELECT s.invoice FROM {} s WHERE {AFFECTED} AND s.invoice > ? AND s.invoice <= ?)", merged.staged());
+async fn load(merged: &Merged<'_>, change: Change, after: &str, last: &str) -> Result<BTreeMap<String, Refunded>, RecordError> {
+    let rows = change.rows(merged);
+    let changed = format!("IN (SELECT s.invoice {rows} AND s.invoice > ? AND s.invoice <= ?)");
     let bounds = || -> [Value; 2] { [after.into(), last.into()] };
     let mut all: BTreeMap<String, Refunded> = BTreeMap::new();
     for row in merged.rows(&format!("SELECT id, subtotal_minor FROM invoices WHERE id {changed}"), bounds()).await? {
@@ -89,25 +148,40 @@ async fn load(merged: &Merged<'_>, after: &str, last: &str) -> Result<BTreeMap<S
         }
         refunded.items.push((text(&row, 1)?, row.try_get_by_index(2)?));
     }
+    let (line, joined) = change.line_of_refund(merged);
     let refunds = format!(
-        "SELECT r.invoice, r.id, r.item, r.amount_minor, r.kind, r.of_refund, r.cost_returned, x.line, f.seq FROM refunds r \
-         LEFT JOIN {} x ON x.id = r.id AND x.bad = 0 LEFT JOIN fills f ON f.kind = 'refunds' AND f.id = r.id AND f.field = 'item' \
-         WHERE r.invoice {changed} ORDER BY r.invoice, r.refunded_at, r.id",
-        merged.staged()
+        "SELECT r.invoice, r.id, r.item, r.amount_minor, r.kind, r.of_refund, r.cost_returned, f.seq, {line} FROM refunds r \
+         {joined}LEFT JOIN fills f ON f.kind = 'refunds' AND f.id = r.id AND f.field = 'item' \
+         WHERE r.invoice {changed} ORDER BY r.invoice, r.refunded_at, r.id"
     );
     for row in merged.rows(&refunds, bounds()).await? {
         let (id, kind) = (text(&row, 1)?, text(&row, 4)?);
         let kind = RefundKind::named(&kind).ok_or_else(|| RecordError::Corrupt(format!("kind {kind:?} of a refund")))?;
         let refunded = all.entry(text(&row, 0)?).or_default();
-        if let Some(line) = row.try_get_by_index::<Option<i64>>(7)? {
+        if let Change::Recorded = change
+            && let Some(line) = row.try_get_by_index::<Option<i64>>(8)?
+        {
             refunded.lines.insert(id.clone(), line_number(line));
         }
-        if let Some(seq) = row.try_get_by_index(8)? {
+        if let Some(seq) = row.try_get_by_index(7)? {
             refunded.filled.insert(id.clone(), seq);
         }
         let cost_returned = row.try_get_by_index::<i64>(6)? == 1;
         let (item, amount_minor, of) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?, row.try_get_by_index(5)?);
         refunded.refunds.push(Refund { id, item, amount_minor, kind, of, cost_returned });
+    }
+    if let Change::Voided = change {
+        // A chargeback won made room that the others may need; it is to blame before what took some itself.
+        let won = RefundKind::ChargebackWon.name();
+        let lines = format!(
+            "SELECT s.invoice, COALESCE(MIN(CASE WHEN s.kind = '{won}' THEN s.line END), MIN(s.line)) FROM {VOIDED} s \
+             WHERE s.invoice > ? AND s.invoice <= ? GROUP BY s.invoice"
+        );
+        for row in merged.rows(&lines, bounds()).await? {
+            if let Some(refunded) = all.get_mut(&text(&row, 0)?) {
+                refunded.voided = Some(line_number(row.try_get_by_index(1)?));
+            }
+        }
     }
     let booked = format!(
         "SELECT b.invoice, b.program, b.refund, p.cutoff FROM booked_refunds b JOIN periods p ON p.program = b.program AND p.period = b.period \
@@ -174,6 +248,12 @@ impl Refunded {
     }
 
     fn blame(&self, invoice: &str, error: &RefundError, findings: &mut Findings) {
+        if let Some(line) = self.voided {
+            let reason =
+                format!("without what is voided invoice {invoice:?} can't bear its other refunds, taken in order of date: {error}; void that too");
+            findings.add(line, "id", reason);
+            return;
+        }
         let (refund, column) = match error {
             RefundError::MoreThanLeft { refund, .. } | RefundError::MoreThanChargedBack { refund, .. } => (Some(refund), "amount"),
             RefundError::NoSuchItem { refund, .. } => (Some(refund), "item"),

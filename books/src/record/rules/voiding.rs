@@ -5,8 +5,8 @@ use sea_orm::{DatabaseTransaction, DbErr};
 use serde_json::{Map, Value as Json};
 
 use super::history::circle_in;
-use super::text;
 use super::voidables::{VOIDABLES, Voidable};
+use super::{Merged, refunds, text};
 use crate::programs::FROM_EVER;
 use crate::record::error::{Findings, ImportError, RecordError};
 use crate::record::kinds::FactKind;
@@ -19,6 +19,7 @@ const ROWS_AT_ONCE: i64 = 500;
 
 /// Voids what the staged rows name, in any order.
 pub(crate) async fn void(tx: &DatabaseTransaction, stage: &Stage, seq: i64, findings: &mut Findings) -> Result<(), RecordError> {
+    refunds::create_voided(tx).await?;
     for voidable in VOIDABLES {
         // What a row refers to may be voided before it in the file: repeat while that helps.
         let mut pass = pass(tx, stage, voidable, seq).await?;
@@ -31,6 +32,7 @@ pub(crate) async fn void(tx: &DatabaseTransaction, stage: &Stage, seq: i64, find
     }
     items_still_add_up(tx, stage, findings).await?;
     parents_still_sound(tx, stage, findings).await?;
+    refunds::check_remaining(&Merged { tx, stage, seq }, findings).await?;
     sql::execute(tx, "UPDATE programs SET revision = revision + 1", []).await?;
     sql::execute(tx, "UPDATE memberships SET revision = revision + 1", []).await?;
     Ok(())
@@ -62,6 +64,9 @@ async fn pass(tx: &DatabaseTransaction, stage: &Stage, voidable: &'static Voidab
             if let Some(reason) = refusal(tx, voidable, &id).await? {
                 pass.refused.push((line_number(row.try_get_by_index(1)?), reason));
                 continue;
+            }
+            if voidable.kind == "refunds" {
+                refunds::note_voided(tx, stage, after).await?;
             }
             remove(tx, voidable, &id, [text(&row, 3)?, text(&row, 4)?], seq).await?;
             sql::execute(tx, &format!("UPDATE {} SET filled = 1 WHERE n = ?", stage.name), [after.into()]).await?;
