@@ -3,6 +3,7 @@
 pub mod destination;
 pub mod id;
 pub mod moves;
+pub mod record;
 pub mod request;
 pub mod settlement_state;
 pub mod state;
@@ -10,6 +11,7 @@ pub mod state;
 pub use destination::{Account, Destination, DestinationError};
 pub use id::{NotAPayoutId, PayoutId};
 pub use moves::Move;
+pub use record::Payout;
 pub use request::Request;
 pub use settlement_state::SettlementState;
 pub use state::{HeldFor, Illegal, Ruling, State, Word};
