@@ -4,5 +4,6 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 mod demo;
+pub mod ids;
 #[cfg(feature = "pdf")]
 pub mod statement_pdf;

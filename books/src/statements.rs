@@ -10,6 +10,7 @@ use sea_orm::{DatabaseTransaction, EntityTrait};
 
 use crate::explain::text::percent;
 use crate::load::row::{LoadError, rows};
+use crate::payouts::standing;
 use crate::settlement::lines;
 
 /// A settlement with its status and digest.
@@ -17,7 +18,7 @@ use crate::settlement::lines;
 pub struct StoredSettlement {
     /// The settlement.
     pub settlement: Settlement,
-    /// Its status.
+    /// Where it stands: `draft`, `final`, `paying`, `paid`, `failed`.
     pub status: String,
     /// Its digest; `None` for a draft.
     pub digest: Option<String>,
@@ -61,11 +62,16 @@ pub async fn list(
     partner: Option<&str>,
 ) -> Result<Vec<StoredSettlement>, LoadError> {
     let query = settlement::Entity::find().of_program(program).of_period(period).of_partner(partner).in_order();
+    let standings = standing::standings(tx, program, period, partner).await?;
     let mut found = Vec::new();
     for row in query.all(tx).await? {
-        let (status, digest) = (row.status.clone(), row.digest.clone());
+        let (mut status, digest) = (row.status.clone(), row.digest.clone());
         let key = format!("{}/{}/{}", row.program, row.partner, row.period);
         let settlement = Settlement::try_from(row).map_err(|_| LoadError::Corrupt { value: key, what: "a settlement" })?;
+        let Settlement { program, partner, period, currency, .. } = &settlement;
+        if let Some(standing) = standings.get(&(program.clone(), partner.clone(), *period, currency.to_string())) {
+            standing.name().clone_into(&mut status);
+        }
         found.push(StoredSettlement { settlement, status, digest: Some(digest) });
     }
     Ok(found)

@@ -2,7 +2,10 @@
 //!
 //! A lot is the co-op line that accrued it; what is left of it is its amount less its draws.
 
+mod claims;
 pub mod history;
+
+pub(crate) use claims::give_back;
 
 use std::collections::BTreeMap;
 
@@ -10,12 +13,14 @@ use program::calendar::{Date, Instant, Period, months_after, months_before};
 use program::line::{Line, Source, Text};
 use program::money::Currency;
 use program::version::Versions;
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
 use crate::ledger::{self, Posting, Transaction};
 use crate::load::Knowledge;
 use crate::load::row::{LoadError, execute, first_row, rows};
+use crate::load::versions;
 use crate::settlement::error::SettleError;
+use crate::settlement::freeze::{self, Stage};
 use crate::settlement::lines::coop_of;
 use crate::sql::sum_fits;
 
@@ -225,50 +230,114 @@ async fn debt(tx: &DatabaseTransaction, key: &WalletKey, lots: &[Lot], lines: &[
 /// # Errors
 /// The database failed.
 pub async fn expire(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Period, now: Instant) -> Result<(), SettleError> {
-    let Some(shortest) = knowledge.versions.iter().filter_map(|version| version.programme.coop.expires_after_months).min() else { return Ok(()) };
-    // A lot begun after this day ends after the period in every version; a month's last days may all end on a shorter month's last.
-    let begun_by = Period::of(months_before(period.last_day(), shortest)).last_day();
-    let query = "SELECT partner, currency FROM wallets w WHERE program = ? AND fund = 'coop' AND balance_minor - held_minor > 0 AND EXISTS \
-                 (SELECT 1 FROM commission_lines l WHERE l.payee = w.partner AND l.program = w.program AND l.currency = w.currency AND l.earned_on <= ? \
-                  AND l.fund IS NOT NULL) ORDER BY partner, currency";
-    let wallets = rows(tx, query, vec![(&*knowledge.program).into(), begun_by.to_string().into()]).await?;
-    let mut transactions = Vec::new();
-    for row in wallets {
-        let key = WalletKey { program: knowledge.program.clone(), partner: row.text(0)?, currency: row.currency(1)? };
-        transactions.extend(expire_wallet(tx, knowledge, &key, period).await?);
-    }
-    ledger::post(tx, &transactions, now).await?;
+    let ended = Ended { program: &knowledge.program, versions: &knowledge.versions, by: period.last_day(), in_period: period };
+    expire_ended(tx, ended, now).await?;
     Ok(())
 }
 
-async fn expire_wallet(tx: &DatabaseTransaction, knowledge: &Knowledge, key: &WalletKey, period: Period) -> Result<Vec<Transaction>, LoadError> {
+/// Posts, before their period is made final, the expiry of what is left and not held of lots that have ended by a day; how many wallets
+/// it took from. A lot that a later accrual begins within what has ended expires when its period is made final.
+///
+/// # Idempotency
+/// What has expired is not left: the same day again, or the period made final after it, posts nothing more for it.
+///
+/// # Errors
+/// The programme is not recorded, or the database failed.
+///
+/// # Source
+/// domain.md §6.2. `day` is over or has begun in the programme's zone; a later one is taken as the day of `now`.
+pub async fn expire_until(tx: &DatabaseTransaction, program: &str, day: Date, now: Instant) -> Result<usize, LoadError> {
+    // The period stays open until this has ended: it is not frozen meanwhile, and one that is closing is not made final.
+    freeze::lock_recordings(tx).await?;
+    let versions = versions::load(tx, program, i64::MAX).await?;
+    let constant = versions.constant();
+    let mut in_period = freeze::first_open(tx, program, constant.settlement.first_period).await?;
+    if freeze::last(tx, program).await?.is_some_and(|last| last.period == in_period)
+        && freeze::lock(tx, program, in_period).await?.stage == Stage::Final
+    {
+        in_period = in_period.next();
+    }
+    let by = day.min(now.date_in(constant.timezone));
+    expire_ended(tx, Ended { program, versions: &versions, by, in_period }, now).await
+}
+
+/// Lots of a programme that have ended by a day, booked in a period or before it.
+#[derive(Clone, Copy)]
+struct Ended<'a> {
+    program: &'a str,
+    versions: &'a Versions,
+    by: Date,
+    in_period: Period,
+}
+
+async fn expire_ended(tx: &DatabaseTransaction, ended: Ended<'_>, now: Instant) -> Result<usize, LoadError> {
+    let Some(shortest) = ended.versions.iter().filter_map(|version| version.programme.coop.expires_after_months).min() else { return Ok(0) };
+    // A lot begun after this day ends after the period in every version; a month's last days may all end on a shorter month's last.
+    let begun_by = Period::of(months_before(ended.by, shortest)).last_day();
+    let query = "SELECT partner, currency FROM wallets w WHERE program = ? AND fund = 'coop' AND balance_minor - held_minor > 0 AND EXISTS \
+                 (SELECT 1 FROM commission_lines l WHERE l.payee = w.partner AND l.program = w.program AND l.currency = w.currency AND l.earned_on <= ? \
+                  AND l.fund IS NOT NULL) ORDER BY partner, currency";
+    let wallets = rows(tx, query, vec![ended.program.into(), begun_by.to_string().into()]).await?;
+    let mut transactions = Vec::new();
+    let mut touched = 0;
+    for row in wallets {
+        let key = WalletKey { program: ended.program.into(), partner: row.text(0)?, currency: row.currency(1)? };
+        let expired = expire_wallet(tx, ended, &key).await?;
+        touched += usize::from(!expired.is_empty());
+        transactions.extend(expired);
+    }
+    ledger::post(tx, &transactions, now).await?;
+    Ok(touched)
+}
+
+async fn expire_wallet(tx: &DatabaseTransaction, ended: Ended<'_>, key: &WalletKey) -> Result<Vec<Transaction>, LoadError> {
+    let of_key = || vec![(&*key.program).into(), (&*key.partner).into(), key.currency.code().into()];
+    // Whoever holds or releases waits, so that what is left is decided once; SQLite has one writer.
+    if ConnectionTrait::get_database_backend(tx) == DbBackend::Postgres {
+        let lock = "SELECT revision FROM wallets WHERE program = ? AND partner = ? AND fund = 'coop' AND currency = ? FOR UPDATE";
+        first_row(tx, lock, of_key()).await?;
+    }
     let mut expired: BTreeMap<Date, i64> = BTreeMap::new();
     for mut lot in lots(tx, key).await?.into_iter().filter(|lot| lot.remaining_minor > 0) {
-        let Some(ends_on) = ends_on(knowledge, lot.earned_on).filter(|ends_on| *ends_on <= period.last_day()) else { continue };
+        let Some(ends_on) = lot_ends_on(ended.versions, lot.earned_on).filter(|ends_on| *ends_on <= ended.by) else { continue };
         // What ended in a period that was final before its accrual was booked expires on this period's first day.
-        let dated_on = ends_on.max(period.first_day());
+        let dated_on = ends_on.max(ended.in_period.first_day());
         let amount_minor = lot.remaining_minor;
         *expired.entry(dated_on).or_insert(0) += amount_minor;
-        draw(tx, key, &mut lot, Draw { kind: "expiry", amount_minor, dated_on, reference: period.to_string() }).await?;
+        draw(tx, key, &mut lot, Draw { kind: "expiry", amount_minor, dated_on, reference: ended.in_period.to_string() }).await?;
     }
     let total: i64 = expired.values().sum();
     if total > 0 {
         let update = "UPDATE wallets SET balance_minor = balance_minor - ?, revision = revision + 1 WHERE program = ? AND partner = ? AND fund = 'coop' AND currency = ?";
-        execute(tx, update, vec![total.into(), (&*key.program).into(), (&*key.partner).into(), key.currency.code().into()]).await?;
+        execute(tx, update, [vec![total.into()], of_key()].concat()).await?;
     }
     let WalletKey { program, partner, currency } = key;
-    let transaction = |(dated_on, amount_minor): (Date, i64)| Transaction {
-        id: format!("expiry/{program}/{partner}/{currency}/{dated_on}"),
-        program: program.clone(),
-        kind: "expiry",
-        dated_on,
-        description: format!("co-op funds of {partner} in {program} expired"),
-        postings: vec![
-            Posting { account: format!("partner:{partner}:{program}:coop"), currency: *currency, amount_minor },
-            Posting { account: format!("expense:{program}:coop"), currency: *currency, amount_minor: -amount_minor },
-        ],
-    };
-    Ok(expired.into_iter().map(transaction).collect())
+    let mut transactions = Vec::new();
+    for (dated_on, amount_minor) in expired {
+        transactions.push(Transaction {
+            id: free_id(tx, format!("expiry/{program}/{partner}/{currency}/{dated_on}")).await?,
+            program: program.clone(),
+            kind: "expiry",
+            dated_on,
+            description: format!("co-op funds of {partner} in {program} expired"),
+            postings: vec![
+                Posting { account: format!("partner:{partner}:{program}:coop"), currency: *currency, amount_minor },
+                Posting { account: format!("expense:{program}:coop"), currency: *currency, amount_minor: -amount_minor },
+            ],
+        });
+    }
+    Ok(transactions)
+}
+
+/// The id, or with a number behind it where a lot that ended on the same day has expired before.
+async fn free_id(tx: &DatabaseTransaction, id: String) -> Result<String, LoadError> {
+    let mut free = id.clone();
+    let mut number = 1;
+    while first_row(tx, "SELECT 1 FROM transactions WHERE id = ?", vec![free.as_str().into()]).await?.is_some() {
+        number += 1;
+        free = format!("{id}/{number}");
+    }
+    Ok(free)
 }
 
 /// The day on which a lot begun on a day ends; `None`: never (domain.md §6.2).

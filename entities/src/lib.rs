@@ -2,4 +2,5 @@
 //!
 //! What is read or written in bulk goes through set-wise SQL in `books`; what is looked up row by row goes through here.
 
+pub mod payout;
 pub mod settlement;

@@ -45,3 +45,20 @@ pub(crate) async fn refuse_changes(manager: &SchemaManager<'_>, table: &str, con
     };
     run(manager, &script).await
 }
+
+/// Refuses deletes of a table's rows, and the updates for which `condition` (over `OLD` and `NEW`) holds.
+pub(crate) async fn guard(manager: &SchemaManager<'_>, table: &str, condition: &str, reason: &str) -> Result<(), DbErr> {
+    let script = match manager.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "CREATE FUNCTION {table}_is_guarded() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF TG_OP = 'DELETE' THEN RAISE EXCEPTION '{reason}'; END IF; \
+                 IF {condition} THEN RAISE EXCEPTION '{reason}'; END IF; RETURN NEW; END $$;;
+             CREATE TRIGGER {table}_guarded BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_is_guarded()"
+        ),
+        DbBackend::Sqlite | DbBackend::MySql | _ => format!(
+            "CREATE TRIGGER {table}_guarded_update BEFORE UPDATE ON {table} FOR EACH ROW WHEN {condition} BEGIN SELECT RAISE(ABORT, '{reason}'); END;;
+             CREATE TRIGGER {table}_guarded_delete BEFORE DELETE ON {table} FOR EACH ROW BEGIN SELECT RAISE(ABORT, '{reason}'); END"
+        ),
+    };
+    run(manager, &script).await
+}

@@ -14,6 +14,7 @@ pub mod invoice;
 pub mod line;
 pub mod member;
 pub mod money;
+pub mod payout;
 pub mod programme;
 pub mod ranking;
 pub mod rating;

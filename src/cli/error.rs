@@ -1,9 +1,12 @@
 //! What ends a command early, and its exit code.
 
 use books::explain::text::inert;
+use books::payouts::PayoutError;
 use books::programs::ApplyError;
+use books::release::ReleaseError;
 use books::review::ReviewError;
 use books::settlement::SettleError;
+use books::users::PersonError;
 
 /// What ends a command early.
 #[derive(Debug)]
@@ -104,6 +107,27 @@ impl From<ReviewError> for CliError {
             | ReviewError::Future { .. }
             | ReviewError::Data { .. } => Self::Input(error.to_string()),
         }
+    }
+}
+
+impl From<PersonError> for CliError {
+    fn from(error: PersonError) -> Self {
+        let text = error.to_string();
+        if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<ReleaseError> for CliError {
+    fn from(error: ReleaseError) -> Self {
+        let text = error.to_string();
+        if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<PayoutError> for CliError {
+    fn from(error: PayoutError) -> Self {
+        let text = with_causes(&error);
+        if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
     }
 }
 

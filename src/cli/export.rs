@@ -1,11 +1,12 @@
 //! `export`: the books for other programs, read-only.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use books::export::ExportError;
 use books::export::accruals::{self, Accruals};
 use books::export::journal::{self, Format, Selection};
+use books::export::{earnings, payouts};
 use clap::{Args, Subcommand, ValueEnum};
 use program::calendar::Date;
 
@@ -64,6 +65,34 @@ enum ExportCommand {
         #[arg(long, value_enum, default_value = "table")]
         format: ReportFormat,
     },
+    /// Every payout, with its state and provider
+    ///
+    /// A row a payout, oldest first. Of the account there is the digest alone.
+    Payouts {
+        /// How it is written
+        #[arg(long, value_enum, default_value = "csv")]
+        format: PayoutsFormat,
+        /// Only those that are intended, held, requested, unknown, paid or failed
+        #[arg(long, value_parser = super::payout::STATUSES)]
+        status: Option<String>,
+    },
+    /// What each partner was paid in a year, by currency
+    ///
+    /// By the date of payment in the programme's zone. What came back after it was paid is taken off in the year in which it came back.
+    Earnings {
+        /// The calendar year
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=9999))]
+        year: u16,
+        /// A table for people, or RFC 4180
+        #[arg(long, value_enum, default_value = "table")]
+        format: ReportFormat,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PayoutsFormat {
+    /// RFC 4180
+    Csv,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -114,6 +143,18 @@ pub(crate) async fn run(at: &At, args: ExportArgs) -> Result<ExitCode, CliError>
             }
             accruals(at, as_of, program.as_deref(), format).await?;
         }
+        ExportCommand::Payouts { format: PayoutsFormat::Csv, status } => {
+            if at.json {
+                return Err(CliError::Input("--json and --format csv exclude each other; `payout list --json` prints payouts".into()));
+            }
+            payouts(at, status.as_deref()).await?;
+        }
+        ExportCommand::Earnings { year, format } => {
+            if at.json && format == ReportFormat::Csv {
+                return Err(CliError::Input("--json and --format csv exclude each other".into()));
+            }
+            earnings(at, year, format).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,6 +173,41 @@ async fn journal(at: &At, selection: &Selection, format: Format) -> Result<(), C
         Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(failed),
     }
+}
+
+async fn payouts(at: &At, status: Option<&str>) -> Result<(), CliError> {
+    let books = at.books().await?;
+    let tx = books.begin_read().await?;
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
+    let written = payouts::csv(&tx, status, &mut out).await;
+    tx.rollback().await?;
+    match written.and_then(|()| Ok(out.flush()?)) {
+        // A reader that closed the pipe has seen enough.
+        Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(failed),
+    }
+}
+
+async fn earnings(at: &At, year: u16, format: ReportFormat) -> Result<(), CliError> {
+    let books = at.books().await?;
+    let tx = books.begin_read().await?;
+    let found = earnings::earnings(&tx, year).await;
+    tx.rollback().await?;
+    let found = found.map_err(failed)?;
+    let overflow = |error: program::exact::Overflow| CliError::Failed(error.to_string());
+    if at.json {
+        return output::json(&found.json().map_err(overflow)?);
+    }
+    if format == ReportFormat::Csv {
+        let mut text = Vec::new();
+        found.csv(&mut text).map_err(failed)?;
+        return output::text(&String::from_utf8_lossy(&text));
+    }
+    let rows: Vec<Vec<String>> = found.rows().map_err(overflow)?.into_iter().map(Vec::from).collect();
+    if rows.is_empty() {
+        return output::text(&format!("nothing was paid in {year}\n"));
+    }
+    output::text(&output::table(&earnings::HEADS, &[false, false, false, true, true, true, true], &rows))
 }
 
 /// Computes in a transaction that is rolled back, as a preview does.

@@ -1,18 +1,23 @@
 //! The command line (interface.md §3).
 
+mod act;
 mod demo;
+mod destination;
 mod error;
 mod explain;
 mod export;
 mod import;
 mod mistakes;
 mod output;
+mod payout;
 mod program;
 mod recertify;
+mod release;
 mod settle;
 mod settlement;
 mod simulate;
 mod touched;
+mod user;
 mod verify;
 mod wallet;
 
@@ -58,6 +63,10 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Every line of an invoice, and why a rule did not pay
     Explain(explain::ExplainArgs),
+    /// What was asked to be paid, and how it ended
+    Payout(payout::PayoutArgs),
+    /// People and their roles
+    User(user::UserArgs),
     /// Co-op wallets
     Wallet(wallet::WalletArgs),
     /// Check every invariant of the books, read-only
@@ -112,6 +121,8 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Settlement(args) => settlement::run(&at, args).await?,
         Command::Recertify(args) => recertify::run(&at, args).await?,
         Command::Simulate(args) => simulate::run(&at, args).await?,
+        Command::Payout(args) => payout::run(&at, args).await?,
+        Command::User(args) => user::run(&at, args).await?,
         Command::Explain(args) => return explain::run(&at, args).await,
         Command::Wallet(args) => return wallet::run(&at, args).await,
         Command::Verify(args) => return verify::run(&at, args).await,

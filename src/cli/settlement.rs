@@ -1,4 +1,4 @@
-//! `settlement list` and `settlement show`.
+//! `settlement list` and `settlement show`; what is released and held is in `release`.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use program::calendar::Period;
 use sea_orm::DatabaseTransaction;
 
 use super::settle::period;
-use super::{At, CliError, output};
+use super::{At, CliError, output, release};
 
 #[derive(Debug, Args)]
 pub(crate) struct SettlementArgs {
@@ -32,6 +32,12 @@ enum SettlementCommand {
     },
     /// One settlement
     Show(ShowArgs),
+    /// Let a final period's settlements be paid, where the programme leaves that to finance
+    Release(release::ReleaseArgs),
+    /// Keep a member's settlements of a period from being paid
+    Hold(release::HoldArgs),
+    /// Let them be paid after all
+    Unhold(release::HoldArgs),
 }
 
 #[derive(Debug, Args)]
@@ -63,6 +69,9 @@ pub(crate) async fn run(at: &At, args: SettlementArgs) -> Result<(), CliError> {
     match args.command {
         SettlementCommand::List { program, period, partner } => list(at, program.as_deref(), period, partner.as_deref()).await,
         SettlementCommand::Show(args) => show(at, args).await,
+        SettlementCommand::Release(args) => release::release(at, args).await,
+        SettlementCommand::Hold(args) => release::hold(at, args).await,
+        SettlementCommand::Unhold(args) => release::unhold(at, args).await,
     }
 }
 

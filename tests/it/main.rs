@@ -13,6 +13,8 @@ mod database;
 #[cfg(test)]
 mod json_difference;
 #[cfg(test)]
+mod library;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod process;
@@ -27,6 +29,8 @@ mod commands;
 mod constraints;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod expiry;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
@@ -49,6 +53,10 @@ mod input_errors;
 mod kills;
 #[cfg(test)]
 mod late_facts;
+#[cfg(test)]
+mod payouts;
+#[cfg(test)]
+mod people;
 #[cfg(test)]
 mod printed;
 #[cfg(test)]

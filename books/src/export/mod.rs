@@ -4,9 +4,11 @@ pub mod accounts;
 pub mod accruals;
 pub mod beancount;
 pub mod cells;
+pub mod earnings;
 pub mod hledger;
 pub mod journal;
 pub mod json;
+pub mod payouts;
 
 /// What ends an export early.
 #[derive(Debug, thiserror::Error)]

@@ -12,6 +12,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 use super::bulk_insert::insert_rows;
 use super::error::SettleError;
 use super::lines;
+use crate::audit::{self, Act};
 use crate::ledger::{Posting, Transaction};
 use crate::load::Knowledge;
 use crate::load::invoices::{in_list, json_list};
@@ -270,5 +271,16 @@ pub async fn close(tx: &DatabaseTransaction, knowledge: &Knowledge, period: Peri
     super::freeze::reach(tx, &knowledge.program, period, super::freeze::Stage::Final, now).await?;
     let raise = "UPDATE programs SET revision = revision + 1 WHERE id = ?";
     execute(tx, raise, vec![(&*knowledge.program).into()]).await?;
-    Ok(())
+    tell(tx, &knowledge.program, period, now).await
+}
+
+/// Writes into the audit log how many settlements the period has, by currency; their sums are theirs to tell, by their digests.
+async fn tell(tx: &DatabaseTransaction, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
+    let query = "SELECT currency, COUNT(*) FROM settlements WHERE program = ? AND period = ? GROUP BY currency ORDER BY currency";
+    let mut counts = serde_json::Map::new();
+    for row in rows(tx, query, vec![program.into(), period.to_string().into()]).await? {
+        counts.insert(row.string(0)?, row.int(1)?.into());
+    }
+    let (subject, detail) = (format!("period/{program}/{period}"), serde_json::json!({ "settlements": counts }));
+    Ok(audit::write(tx, &Act { by: None, act: "period.final", subject: &subject, detail }, now).await?)
 }

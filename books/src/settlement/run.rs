@@ -13,6 +13,7 @@ use super::freeze::{self, Frozen, Stage};
 use super::lines::{self, LineWriter};
 use super::rate::{Rating, adjustment_line, due_adjustments};
 use super::{finish, ranks, tiers, workset};
+use crate::audit::seal;
 use crate::connection::Books;
 use crate::load::{Knowledge, versions};
 
@@ -233,7 +234,8 @@ pub async fn settle_periods(
         made_final(period);
     }
     beside.end(books).await;
-    result
+    let sealed = seal::seal_all(books, now).await;
+    result.and(sealed.map(|_| ()).map_err(SettleError::from))
 }
 
 async fn settle_one(

@@ -38,15 +38,29 @@ pub enum Invariant {
     CarriedOver,
     /// 14
     PeriodsInOrder,
+    /// 15
+    OnePayout,
+    /// 16
+    IntentFirst,
+    /// 17
+    EndStays,
+    /// 18
+    PaidEqualsCash,
+    /// 19
+    ReportedKnown,
     /// 23
     NoOverlap,
+    /// 25
+    OneEffect,
+    /// 28
+    AuditChain,
     /// 29
     OwnPartner,
 }
 
 impl Invariant {
     /// Every invariant that is checked so far.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 23] = [
         Self::PostingsBalance,
         Self::PostingCurrency,
         Self::CachedBalance,
@@ -61,7 +75,14 @@ impl Invariant {
         Self::TotalsEqualLines,
         Self::CarriedOver,
         Self::PeriodsInOrder,
+        Self::OnePayout,
+        Self::IntentFirst,
+        Self::EndStays,
+        Self::PaidEqualsCash,
+        Self::ReportedKnown,
         Self::NoOverlap,
+        Self::OneEffect,
+        Self::AuditChain,
         Self::OwnPartner,
     ];
 
@@ -83,7 +104,14 @@ impl Invariant {
             Self::TotalsEqualLines => "settlement.12",
             Self::CarriedOver => "settlement.13",
             Self::PeriodsInOrder => "settlement.14",
+            Self::OnePayout => "payout.15",
+            Self::IntentFirst => "payout.16",
+            Self::EndStays => "payout.17",
+            Self::PaidEqualsCash => "payout.18",
+            Self::ReportedKnown => "payout.19",
             Self::NoOverlap => "time.23",
+            Self::OneEffect => "durability.25",
+            Self::AuditChain => "durability.28",
             Self::OwnPartner => "durability.29",
         }
     }
@@ -106,6 +134,13 @@ impl Invariant {
             Self::TotalsEqualLines => "totals and postings of a settlement equal its lines",
             Self::CarriedOver => "what is carried forward opens the next settlement",
             Self::PeriodsInOrder => "periods are made final in order, without gaps",
+            Self::OnePayout => "one payout a settlement or claim attempt, one key a payout, one body a key",
+            Self::IntentFirst => "nothing is requested without an earlier intent",
+            Self::EndStays => "a payout's history is whole, and what has ended stays so but for a paid one that the provider fails",
+            Self::PaidEqualsCash => "paid payouts equal the ledger's cash",
+            Self::ReportedKnown => "what a provider reports is a payout or an open exception",
+            Self::OneEffect => "one effect a provider's message",
+            Self::AuditChain => "the audit log is a hash chain and recomputes",
             Self::NoOverlap => "tier, parent and status histories have no overlap",
             Self::OwnPartner => "a row's partner is that of the row it belongs to",
         }

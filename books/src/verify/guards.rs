@@ -10,7 +10,7 @@ use super::scan::Scan;
 use crate::load::row::{LoadError, rows};
 
 /// Tables whose rows are refused changes, and the invariant that this holds.
-const SEALED: [(&str, Invariant); 9] = [
+const SEALED: [(&str, Invariant); 18] = [
     ("settlements", Invariant::FinalUnchanged),
     ("commission_lines", Invariant::FinalUnchanged),
     ("booked_credits", Invariant::FinalUnchanged),
@@ -20,10 +20,19 @@ const SEALED: [(&str, Invariant); 9] = [
     ("transactions", Invariant::PostingsBalance),
     ("postings", Invariant::PostingsBalance),
     ("lot_draws", Invariant::WalletAvailable),
+    ("payouts", Invariant::EndStays),
+    ("payout_events", Invariant::EndStays),
+    ("payout_destinations", Invariant::OnePayout),
+    ("inbound_events", Invariant::OneEffect),
+    ("settlement_releases", Invariant::IntentFirst),
+    ("settlement_holds", Invariant::IntentFirst),
+    ("users", Invariant::AuditChain),
+    ("audit_log", Invariant::AuditChain),
+    ("audit_seals", Invariant::AuditChain),
 ];
 
 /// Tables with the columns of a key that refuses duplicates, sorted, and the invariant that this holds.
-const KEYS: [(&str, &[&str], Invariant); 13] = [
+const KEYS: [(&str, &[&str], Invariant); 20] = [
     (
         "commission_lines",
         &["component", "from_partner", "item", "level", "part", "payee", "program", "role", "rule", "source", "source_id"],
@@ -41,6 +50,24 @@ const KEYS: [(&str, &[&str], Invariant); 13] = [
     ("parent_links", &["effective_from", "partner", "program"], Invariant::NoOverlap),
     ("statuses", &["effective_from", "partner", "program"], Invariant::NoOverlap),
     ("tier_assignments", &["effective_from", "origin", "partner", "program", "tier"], Invariant::NoOverlap),
+    ("payouts", &["id"], Invariant::OnePayout),
+    ("payouts", &["idempotency_key"], Invariant::OnePayout),
+    ("payouts", &["retried_from"], Invariant::OnePayout),
+    ("payout_events", &["ordinal", "payout"], Invariant::EndStays),
+    ("inbound_events", &["event", "provider"], Invariant::OneEffect),
+    ("audit_seals", &["entry"], Invariant::AuditChain),
+    ("settlement_holds", &["ordinal", "partner", "period", "program"], Invariant::IntentFirst),
+];
+
+/// Keys over some of a table's rows that refuse duplicates, by name, and the invariant that each holds.
+const KEYS_OF_SOME: [(&str, Invariant); 7] = [
+    ("payouts_live", Invariant::OnePayout),
+    ("payouts_live_of_settlement", Invariant::OnePayout),
+    ("payouts_first", Invariant::OnePayout),
+    ("payouts_of_provider", Invariant::ReportedKnown),
+    ("payout_events_of_inbound", Invariant::OneEffect),
+    ("payout_destinations_in_force", Invariant::OnePayout),
+    ("payout_destinations_waiting", Invariant::OnePayout),
 ];
 
 /// Each refusing trigger with its table; PostgreSQL has one for updates and deletes (the bits of `tgtype`), SQLite one for each.
@@ -56,6 +83,11 @@ const KEYS_OF_SQLITE: &str = "SELECT m.name, i.name, c.name FROM sqlite_master m
 const KEYS_OF_POSTGRES: &str = "SELECT c.relname::text, x.relname::text, a.attname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid \
      JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid = i.indexrelid \
      WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2, 3";
+
+const KEYS_OF_SOME_OF_SQLITE: &str =
+    "SELECT i.name FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table' AND i.\"unique\" = 1 AND i.partial = 1";
+const KEYS_OF_SOME_OF_POSTGRES: &str = "SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid \
+     WHERE i.indisunique AND i.indisvalid AND i.indpred IS NOT NULL AND x.relnamespace = current_schema()::regnamespace";
 
 pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
     let is_postgres = scan.backend() == DbBackend::Postgres;
@@ -74,6 +106,11 @@ pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
             let what = format!("no key over {} refuses duplicates; restore it from the schema", columns.join(", "));
             scan.add(invariant, &[("table", table)], what);
         }
+    }
+    let query = if is_postgres { KEYS_OF_SOME_OF_POSTGRES } else { KEYS_OF_SOME_OF_SQLITE };
+    let of_some: BTreeSet<String> = rows(scan.tx, query, Vec::new()).await?.iter().map(|row| row.string(0)).collect::<Result<_, _>>()?;
+    for (key, invariant) in KEYS_OF_SOME.into_iter().filter(|(key, _)| !of_some.contains(*key)) {
+        scan.add(invariant, &[("key", key)], "the key that refuses duplicates is gone; restore it from the schema");
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! What the books hold is recomputed here by queries and arithmetic of its own, never by the functions that wrote it: of `program` only
 //! the reader of programme files, conditions, and the types of numbers and dates are used.
 
+mod audit;
 mod canonical;
 mod commission;
 mod corrections;
@@ -11,16 +12,19 @@ mod figures;
 mod finding;
 mod guards;
 mod histories;
+mod inbound;
 mod known;
 mod ledger;
 mod lines;
 mod ownership;
+mod payouts;
 mod periods;
 mod scan;
 mod wallets;
 
 pub use finding::{Check, Invariant, Report};
 
+use program::calendar::Instant;
 use sea_orm::DatabaseTransaction;
 
 use self::scan::Scan;
@@ -29,19 +33,19 @@ use crate::load::row::LoadError;
 
 /// Checks every invariant that exists so far; what offends one is in the report.
 ///
-/// Nothing is written. All is read in one transaction, so the books may be in use meanwhile; memory is bounded by the members of a
+/// Nothing is written; `now` tells how long rows of the audit log wait for their seals. All is read in one transaction, so the books may be in use meanwhile; memory is bounded by the members of a
 /// programme and by pages of its invoices.
 ///
 /// # Errors
 /// The database failed. What the books hold and can't be read is a finding, not an error.
-pub async fn verify(books: &Books) -> Result<Report, LoadError> {
+pub async fn verify(books: &Books, now: Instant) -> Result<Report, LoadError> {
     let tx = books.begin_read().await?;
-    let report = check_all(&tx).await;
+    let report = check_all(&tx, now).await;
     tx.rollback().await?;
     report
 }
 
-async fn check_all(tx: &DatabaseTransaction) -> Result<Report, LoadError> {
+async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report, LoadError> {
     let mut scan = Scan::new(tx);
     let checked = ledger::check(&mut scan).await;
     scan.tolerate(Invariant::PostingsBalance, checked)?;
@@ -57,6 +61,12 @@ async fn check_all(tx: &DatabaseTransaction) -> Result<Report, LoadError> {
     scan.tolerate(Invariant::FinalUnchanged, checked)?;
     let checked = periods::check(&mut scan).await;
     scan.tolerate(Invariant::PeriodsInOrder, checked)?;
+    let checked = payouts::check(&mut scan).await;
+    scan.tolerate(Invariant::OnePayout, checked)?;
+    let checked = inbound::check(&mut scan).await;
+    scan.tolerate(Invariant::ReportedKnown, checked)?;
+    let checked = audit::check(&mut scan, now).await;
+    scan.tolerate(Invariant::AuditChain, checked)?;
     let checked = histories::check(&mut scan).await;
     scan.tolerate(Invariant::NoOverlap, checked)?;
     let checked = ownership::check(&mut scan).await;

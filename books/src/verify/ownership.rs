@@ -9,7 +9,7 @@ type Rule = (&'static str, &'static [&'static str], &'static str);
 
 const LINE: &[&str] = &["program", "source", "source_id", "item", "payee", "from_partner", "component"];
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 12] = [
     (
         "SELECT program, source, source_id, item, payee, from_partner, component FROM commission_lines WHERE level = 0 AND payee <> from_partner ORDER BY 1, 3, 4",
         LINE,
@@ -63,6 +63,25 @@ const RULES: [Rule; 9] = [
            AND l.source = 'invoice' AND l.fund = d.fund) ORDER BY 1, 2, 3",
         &["program", "partner", "invoice", "item", "role"],
         "a draw on a lot that the wallet does not have",
+    ),
+    (
+        "SELECT p.id, p.partner, p.currency, p.destination FROM payouts p LEFT JOIN payout_destinations d ON d.id = p.destination \
+         WHERE p.destination IS NOT NULL AND (d.id IS NULL OR d.partner <> p.partner OR d.currency <> p.currency OR d.approved_at IS NULL) ORDER BY 1",
+        &["payout", "partner", "currency", "destination"],
+        "the destination is not an approved one of the partner",
+    ),
+    (
+        "SELECT q.transaction_id, q.account, q.currency FROM transactions t JOIN postings q ON q.transaction_id = t.id JOIN payouts p ON p.id = SUBSTR(t.id, 8, 40) \
+         WHERE t.kind IN ('payout_requested', 'payout_paid', 'payout_returned', 'payout_failed') AND (q.currency <> p.currency OR t.program <> p.program \
+           OR (q.account LIKE 'partner:%' AND q.account <> 'partner:' || p.partner || ':' || p.program || CASE WHEN p.kind = 'settlement' THEN ':payable' ELSE ':coop' END)) \
+         ORDER BY 1",
+        &["transaction", "account", "currency"],
+        "the payout of one member posts to another's account",
+    ),
+    (
+        "SELECT p.id, p.partner, p.retried_from FROM payouts p JOIN payouts f ON f.id = p.retried_from WHERE f.partner <> p.partner OR f.program <> p.program ORDER BY 1",
+        &["payout", "partner", "retried_from"],
+        "the payout before it is another partner's",
     ),
 ];
 

@@ -75,14 +75,27 @@ fn below_zero() -> String {
     )
 }
 
-const EXPIRED_OTHERWISE: &str = "SELECT d.program, d.partner, d.currency, d.dated_on, d.drawn_minor FROM \
-       (SELECT program, partner, currency, dated_on, CAST(SUM(amount_minor) AS BIGINT) AS drawn_minor FROM lot_draws WHERE kind = 'expiry' \
-        GROUP BY program, partner, currency, dated_on) d \
-     WHERE d.drawn_minor <> COALESCE((SELECT SUM(p.amount_minor) FROM postings p \
-       WHERE p.transaction_id = 'expiry/' || d.program || '/' || d.partner || '/' || d.currency || '/' || d.dated_on \
-         AND p.account = 'partner:' || d.partner || ':' || d.program || ':coop'), 0) ORDER BY 1, 2, 3, 4";
-const EXPIRED_WITHOUT_DRAWS: &str = "SELECT id FROM transactions WHERE kind = 'expiry' \
-     EXCEPT SELECT 'expiry/' || program || '/' || partner || '/' || currency || '/' || dated_on FROM lot_draws WHERE kind = 'expiry' ORDER BY 1";
+/// Expiries by wallet and day, as lots bear them and as the ledger posts them: a day may have several transactions.
+const DRAWN: &str = "SELECT program, partner, currency, dated_on, 'partner:' || partner || ':' || program || ':coop' AS account, \
+       CAST(SUM(amount_minor) AS BIGINT) AS drawn_minor FROM lot_draws WHERE kind = 'expiry' GROUP BY program, partner, currency, dated_on";
+const POSTED: &str = "SELECT t.program, p.account, p.currency, t.dated_on, CAST(SUM(p.amount_minor) AS BIGINT) AS posted_minor, MIN(t.id) AS id \
+       FROM transactions t JOIN postings p ON p.transaction_id = t.id WHERE t.kind = 'expiry' AND p.account LIKE 'partner:%' \
+       GROUP BY t.program, p.account, p.currency, t.dated_on";
+
+fn expired_otherwise() -> String {
+    format!(
+        "SELECT d.program, d.partner, d.currency, d.dated_on, d.drawn_minor FROM ({DRAWN}) d LEFT JOIN ({POSTED}) e ON e.program = d.program \
+           AND e.account = d.account AND e.currency = d.currency AND e.dated_on = d.dated_on \
+         WHERE d.drawn_minor <> COALESCE(e.posted_minor, 0) ORDER BY 1, 2, 3, 4"
+    )
+}
+
+fn expired_without_draws() -> String {
+    format!(
+        "SELECT e.id FROM ({POSTED}) e LEFT JOIN ({DRAWN}) d ON e.program = d.program AND e.account = d.account AND e.currency = d.currency \
+           AND e.dated_on = d.dated_on WHERE d.drawn_minor IS NULL ORDER BY 1"
+    )
+}
 
 /// Of each lot a hold is released in part or whole, never more.
 const RELEASED_MORE: &str = "SELECT program, partner, currency, reference, invoice, item, role, CAST(SUM(amount_minor) AS BIGINT) FROM lot_draws \
@@ -110,8 +123,8 @@ pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
     let sums = and(&["balance_minor", "held_minor", "left_of_lots_minor", "not_borne_minor"]);
     scan.offending(WalletAvailable, &below_zero(), &sums, "available is neither what is left of the lots nor what reversals took below zero").await?;
     let expired = and(&["dated_on", "drawn_minor"]);
-    scan.offending(WalletAvailable, EXPIRED_OTHERWISE, &expired, "the expiry of lots is not what the ledger posted").await?;
-    scan.offending(WalletAvailable, EXPIRED_WITHOUT_DRAWS, &["transaction"], "an expiry that no lot bears").await?;
+    scan.offending(WalletAvailable, &expired_otherwise(), &expired, "the expiry of lots is not what the ledger posted").await?;
+    scan.offending(WalletAvailable, &expired_without_draws(), &["transaction"], "an expiry that no lot bears").await?;
     let hold = and(&["reference", "invoice", "item", "role", "left_minor"]);
     scan.offending(HoldEndsOnce, RELEASED_MORE, &hold, "more is released than was held").await?;
     let draw = ["no", "program", "partner", "currency", "kind", "amount_minor"];

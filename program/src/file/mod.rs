@@ -15,7 +15,7 @@ mod values;
 
 pub use changes::{Change, NotASuccessor, check_successor, differences};
 pub use errors::{FileError, FileErrors};
-pub use values::RATE_MAX;
+pub use values::{RATE_MAX, seconds};
 
 use toml::de::DeTable;
 

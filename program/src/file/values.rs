@@ -231,7 +231,9 @@ impl<'d> Field<'d> {
     }
 }
 
-fn seconds(text: &str) -> Option<u64> {
+/// A length of time in seconds, like `30m`, `48h` or `2d`; `None`: it is none, or longer than 3650 days.
+#[must_use]
+pub fn seconds(text: &str) -> Option<u64> {
     let (digits, unit_s) =
         [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)].into_iter().find_map(|(unit, s)| Some((text.strip_suffix(unit)?, s)))?;
     if !digits.bytes().all(|b| b.is_ascii_digit()) {

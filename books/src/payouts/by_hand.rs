@@ -1,0 +1,40 @@
+//! What finance pays itself (adapter `manual`): a person's word stands for the provider's.
+
+use program::calendar::Instant;
+use program::payout::{Illegal, Payout, PayoutId, Ruling, Word};
+use sea_orm::DatabaseTransaction;
+
+use super::PayoutError;
+use super::hear::{Said, provider_says};
+use super::record::{self, Source};
+use crate::users::{self, FINANCE};
+
+/// The adapter whose payouts are marked by hand.
+pub const MANUAL: &str = "manual";
+
+/// Marks a payout of the manual adapter paid or failed; a paid one may be marked failed when the bank sends the money back.
+///
+/// # Idempotency
+/// Marking it again as it stands changes nothing.
+///
+/// # Errors
+/// The person may not, there is no such payout, another adapter pays it, or it stands where it can't be marked so.
+pub async fn mark(tx: &DatabaseTransaction, id: &PayoutId, word: Word, by: &str, reason: &str, now: Instant) -> Result<Payout, PayoutError> {
+    users::checked("the reason", reason, users::TEXT_MAX)?;
+    let before = record::locked(tx, id).await?;
+    users::entitled_for(tx, by, &[FINANCE], &before.partner).await?;
+    let illegal = |wanted| PayoutError::Illegal { payout: id.to_string(), illegal: Illegal { state: before.state.clone(), wanted } };
+    let wanted = if word == Word::Paid { "marked paid" } else { "marked failed" };
+    match before.provider.as_deref() {
+        Some(MANUAL) => {}
+        Some(provider) => return Err(PayoutError::NotByHand { payout: id.to_string(), provider: provider.to_owned() }),
+        None => return Err(illegal(wanted)),
+    }
+    match before.state.ruling(word) {
+        Ruling::Moves => {}
+        Ruling::Confirms => return Ok(before),
+        Ruling::Stale | Ruling::Contradicts => return Err(illegal(wanted)),
+    }
+    let said = Said { word, source: Source::Person, provider: MANUAL, provider_id: None, reason: Some(reason), event: None, by: Some(by) };
+    Ok(provider_says(tx, id, &said, now).await?.0)
+}

@@ -1,0 +1,144 @@
+//! Why a payout can't be made or moved.
+
+use program::calendar::Period;
+use program::payout::{Illegal, NotAPayoutId};
+
+use crate::load::row::LoadError;
+use crate::users::PersonError;
+
+/// Why a payout can't be made or moved.
+#[derive(Debug, thiserror::Error)]
+pub enum PayoutError {
+    /// The database failed or holds what can't be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The person may not.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+    /// Text that is no payout's id.
+    #[error(transparent)]
+    Id(#[from] NotAPayoutId),
+    /// There is no such payout.
+    #[error("payout {0} is not there; see `payout list`")]
+    NoPayout(String),
+    /// The payout stands where it can't do this.
+    #[error("payout {payout}: {illegal}")]
+    Illegal {
+        /// The payout.
+        payout: String,
+        /// What it can't do.
+        #[source]
+        illegal: Illegal,
+    },
+    /// There is no such settlement, or nothing of it is to be paid.
+    #[error("{partner} has no settlement in {currency} in {program} for {period} that is to be paid out")]
+    NothingToPay {
+        /// The programme.
+        program: String,
+        /// The member.
+        partner: String,
+        /// The period.
+        period: Period,
+        /// The currency.
+        currency: String,
+    },
+    /// The period is not released.
+    #[error("{program} {period} is not released; finance does it with `settlement release`")]
+    NotReleased {
+        /// The programme.
+        program: String,
+        /// The period.
+        period: Period,
+    },
+    /// An earlier payout failed.
+    #[error("payout {failed} of {reference} failed; make the next one with `payout retry {failed}`")]
+    FailedBefore {
+        /// The settlement or claim.
+        reference: String,
+        /// The payout.
+        failed: String,
+    },
+    /// An id or key is another payout's.
+    #[error("the payout id {id} or the idempotency key {key:?} belongs to another payout; make new ones")]
+    Taken {
+        /// The id.
+        id: String,
+        /// The key.
+        key: String,
+    },
+    /// A failed claim's money went back to the wallet.
+    #[error("payout {0} paid a claim, whose money went back to the wallet; submit the claim anew")]
+    ClaimRetry(String),
+    /// Only what finance pays itself is marked by hand.
+    #[error("payout {payout} was given to {provider}, whose word ends it; only what the manual adapter pays is marked by hand")]
+    NotByHand {
+        /// The payout.
+        payout: String,
+        /// The adapter.
+        provider: String,
+    },
+    /// There is no such destination.
+    #[error("destination {0} is not there; see `payout destination list`")]
+    NoDestination(String),
+    /// The destination is approved or superseded.
+    #[error("destination {id} can't be approved: {why}")]
+    NotWaiting {
+        /// The destination.
+        id: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The one who added a destination can't approve it.
+    #[error("{by} added destination {id}; another person approves it")]
+    SamePerson {
+        /// The destination.
+        id: String,
+        /// Who.
+        by: String,
+    },
+    /// A destination's id is taken.
+    #[error("the destination id {0} is taken; make a new one")]
+    DestinationTaken(String),
+    /// The wallet of a claim can't take its money back.
+    #[error("the money of claim {claim} can't go back: {why}")]
+    Wallet {
+        /// The claim.
+        claim: String,
+        /// Why not.
+        why: String,
+    },
+    /// Somebody else changed the payout at the same time.
+    #[error("payout {0} was changed at the same time; try again")]
+    Changed(String),
+}
+
+impl PayoutError {
+    /// Whether the caller's input is at fault, rather than the machine.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Load(error) => matches!(error, LoadError::NoProgram(_)),
+            Self::Person(error) => error.is_input(),
+            Self::Wallet { .. } | Self::Changed(_) => false,
+            Self::Id(_)
+            | Self::NoPayout(_)
+            | Self::Illegal { .. }
+            | Self::NothingToPay { .. }
+            | Self::NotReleased { .. }
+            | Self::FailedBefore { .. }
+            | Self::Taken { .. }
+            | Self::ClaimRetry(_)
+            | Self::NotByHand { .. }
+            | Self::NoDestination(_)
+            | Self::NotWaiting { .. }
+            | Self::SamePerson { .. }
+            | Self::DestinationTaken(_) => true,
+        }
+    }
+}
+
+impl From<sea_orm::DbErr> for PayoutError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Load(error.into())
+    }
+}

@@ -1,0 +1,61 @@
+//! Providers' messages: one effect each, and none about something that nobody knows (invariants 19 and 25).
+
+use super::finding::Invariant;
+use super::finding::Invariant::{OneEffect, ReportedKnown};
+use super::scan::Scan;
+use crate::load::row::LoadError;
+
+const MESSAGE: &[&str] = &["provider", "event", "payout"];
+
+/// A query, what its columns are called, and what is wrong with its rows.
+type Rule = (Invariant, &'static str, &'static [&'static str], &'static str);
+
+const RULES: [Rule; 6] = [
+    (
+        ReportedKnown,
+        "SELECT i.provider, i.event, i.payout FROM inbound_events i WHERE i.state = 'applied' AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.id = i.payout) \
+         ORDER BY 1, 2",
+        MESSAGE,
+        "the message is applied, and its payout is not there",
+    ),
+    (
+        ReportedKnown,
+        "SELECT i.provider, i.event, i.payout FROM inbound_events i WHERE i.state = 'ignored' AND i.word <> '' ORDER BY 1, 2",
+        MESSAGE,
+        "the message is about a payout and is ignored",
+    ),
+    (
+        ReportedKnown,
+        "SELECT provider, provider_id, COUNT(*) FROM payouts WHERE provider_id IS NOT NULL GROUP BY provider, provider_id HAVING COUNT(*) > 1 ORDER BY 1, 2",
+        &["provider", "provider_id", "payouts"],
+        "the provider's object is that of several payouts",
+    ),
+    (
+        OneEffect,
+        "SELECT i.provider, i.event, i.payout FROM inbound_events i WHERE i.state = 'applied' AND (SELECT COUNT(*) FROM payout_events e \
+           WHERE e.provider = i.provider AND e.event = i.event AND e.payout = i.payout AND e.ruling = i.effect) <> 1 ORDER BY 1, 2",
+        MESSAGE,
+        "the message is applied, and has not one effect",
+    ),
+    (
+        OneEffect,
+        "SELECT e.provider, e.event, MIN(e.payout) FROM payout_events e WHERE e.event IS NOT NULL GROUP BY e.provider, e.event \
+         HAVING COUNT(*) > 1 OR NOT EXISTS (SELECT 1 FROM inbound_events i WHERE i.provider = e.provider AND i.event = e.event AND i.state = 'applied') \
+         ORDER BY 1, 2",
+        MESSAGE,
+        "the message has effects and was not applied once",
+    ),
+    (
+        OneEffect,
+        "SELECT provider, event, MIN(payout) FROM inbound_events GROUP BY provider, event HAVING COUNT(*) > 1 ORDER BY 1, 2",
+        MESSAGE,
+        "the message is recorded more than once",
+    ),
+];
+
+pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
+    for (invariant, query, keys, what) in RULES {
+        scan.offending(invariant, query, keys, what).await?;
+    }
+    Ok(())
+}

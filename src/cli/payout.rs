@@ -1,0 +1,197 @@
+//! `payout …`: what was asked to be paid, and how it ended.
+
+use books::connection::Books;
+use books::explain::text::inert;
+use books::payouts::{PayoutError, by_hand, intend, record, switch};
+use clap::{Args, Subcommand};
+use program::payout::{NotAPayoutId, Payout, PayoutId, Word};
+use sea_orm::DatabaseTransaction;
+
+use super::{At, CliError, act, destination, output};
+
+/// The states that a listing may be narrowed to.
+pub(super) const STATUSES: [&str; 6] = ["intended", "held", "requested", "unknown", "paid", "failed"];
+
+#[derive(Debug, Args)]
+pub(crate) struct PayoutArgs {
+    #[command(subcommand)]
+    command: PayoutCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PayoutCommand {
+    /// All payouts, and what somebody must look at
+    List {
+        /// Only those that are intended, held, requested, unknown, paid or failed
+        #[arg(long, value_parser = STATUSES)]
+        status: Option<String>,
+    },
+    /// One payout with its history
+    Show {
+        /// The payout
+        #[arg(value_parser = id)]
+        id: PayoutId,
+    },
+    /// Say that finance has paid it (manual adapter)
+    MarkPaid(MarkArgs),
+    /// Say that it was not paid, or came back (manual adapter)
+    MarkFailed(MarkArgs),
+    /// Stop all payouts
+    Pause(SwitchArgs),
+    /// Let payouts go on
+    Resume(SwitchArgs),
+    /// Let a held payout go over the caps
+    Release {
+        /// The payout
+        #[arg(value_parser = id)]
+        id: PayoutId,
+        /// Who does it: a user with the role finance
+        #[arg(long)]
+        by: String,
+    },
+    /// Where partners' money goes
+    Destination(destination::DestinationArgs),
+}
+
+#[derive(Debug, Args)]
+struct MarkArgs {
+    /// The payout
+    #[arg(value_parser = id)]
+    id: PayoutId,
+    /// Who does it: a user with the role finance
+    #[arg(long)]
+    by: String,
+    /// Why, or by which transfer
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+struct SwitchArgs {
+    /// Who does it: a user with the role finance or ops
+    #[arg(long)]
+    by: String,
+    /// Why
+    #[arg(long)]
+    reason: String,
+}
+
+fn id(text: &str) -> Result<PayoutId, NotAPayoutId> {
+    text.parse()
+}
+
+pub(crate) async fn run(at: &At, args: PayoutArgs) -> Result<(), CliError> {
+    match args.command {
+        PayoutCommand::List { status } => list(at, status.as_deref()).await,
+        PayoutCommand::Show { id } => show(at, &id).await,
+        PayoutCommand::MarkPaid(args) => mark(at, &args, Word::Paid).await,
+        PayoutCommand::MarkFailed(args) => mark(at, &args, Word::Failed).await,
+        PayoutCommand::Pause(args) => set(at, &args, true).await,
+        PayoutCommand::Resume(args) => set(at, &args, false).await,
+        PayoutCommand::Release { id, by } => release(at, &id, &by).await,
+        PayoutCommand::Destination(args) => destination::run(at, args).await,
+    }
+}
+
+async fn list(at: &At, status: Option<&str>) -> Result<(), CliError> {
+    let books = at.books().await?;
+    let tx = books.begin_read().await?;
+    let found = async { Ok::<_, CliError>((record::list(&tx, status).await?, record::exceptions(&tx).await?, switch::look(&tx).await?)) }.await;
+    tx.rollback().await?;
+    let (payouts, exceptions, switch) = found?;
+    let paused = switch.is_paused.then(|| serde_json::json!({ "by": switch.by, "reason": switch.reason, "at": switch.at.map(|at| at.to_string()) }));
+    if at.json {
+        let payouts: Vec<_> = payouts.iter().map(Payout::json).collect();
+        return output::json(&serde_json::json!({ "payouts": payouts, "exceptions": exceptions, "paused": paused }));
+    }
+    let mut text = table(&payouts);
+    for exception in &exceptions {
+        let word = |name: &str| exception[name].as_str().unwrap_or_default().to_owned();
+        let row = [word("at"), word("what"), word("payout"), word("word"), word("event"), word("reason")];
+        let shown: Vec<String> = row.iter().filter(|cell| !cell.is_empty()).map(|cell| inert(cell).into_owned()).collect();
+        text.push_str(&format!("look at: {}\n", shown.join(", ")));
+    }
+    if switch.is_paused {
+        let (by, reason) = (switch.by.unwrap_or_default(), switch.reason.unwrap_or_default());
+        text.push_str(&format!("all payouts are paused by {}: {}\n", inert(&by), inert(&reason)));
+    }
+    output::text(&text)
+}
+
+fn table(payouts: &[Payout]) -> String {
+    if payouts.is_empty() {
+        return "no payouts\n".into();
+    }
+    let row = |payout: &Payout| {
+        let amount = payout.currency.format_minor(payout.amount_minor);
+        let words = [payout.id.as_str(), &payout.reference, &payout.partner, &amount, payout.currency.code(), payout.state.name()];
+        words.into_iter().chain([payout.state.reason().unwrap_or_default()]).map(str::to_owned).collect()
+    };
+    let rows: Vec<Vec<String>> = payouts.iter().map(row).collect();
+    let heads = ["payout", "reference", "partner", "amount", "currency", "status", "reason"];
+    output::table(&heads, &[false, false, false, true, false, false, false], &rows)
+}
+
+async fn show(at: &At, id: &PayoutId) -> Result<(), CliError> {
+    let books = at.books().await?;
+    let tx = books.begin_read().await?;
+    let found = async {
+        let payout = record::find(&tx, id).await?.ok_or_else(|| PayoutError::NoPayout(id.to_string()))?;
+        Ok::<_, PayoutError>((payout, record::history(&tx, id).await?))
+    }
+    .await;
+    tx.rollback().await?;
+    let (payout, history) = found?;
+    if at.json {
+        let mut json = payout.json();
+        json["events"] = history.into();
+        return output::json(&json);
+    }
+    let cell = |event: &serde_json::Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let columns = ["at", "source", "word", "ruling", "status", "reason", "provider_id", "by"];
+    let rows: Vec<Vec<String>> = history.iter().map(|event| columns.iter().map(|name| cell(event, name)).collect()).collect();
+    let history = output::table(&["at", "source", "word", "ruling", "status", "reason", "provider's id", "by"], &[false; 8], &rows);
+    output::text(&format!("{}\n{history}", table(std::slice::from_ref(&payout))))
+}
+
+async fn mark(at: &At, args: &MarkArgs, word: Word) -> Result<(), CliError> {
+    let (books, tx) = begin(at).await?;
+    let done = by_hand::mark(&tx, &args.id, word, &args.by, &args.reason, at.now).await;
+    stands(at, &act::end(at, &books, tx, done).await?)
+}
+
+async fn release(at: &At, id: &PayoutId, by: &str) -> Result<(), CliError> {
+    let (books, tx) = begin(at).await?;
+    let done = intend::release(&tx, id, by, at.now).await;
+    stands(at, &act::end(at, &books, tx, done).await?)
+}
+
+async fn set(at: &At, args: &SwitchArgs, paused: bool) -> Result<(), CliError> {
+    let (books, tx) = begin(at).await?;
+    let done = switch::set(&tx, paused, &args.by, &args.reason, at.now).await;
+    let is_new = act::end(at, &books, tx, done).await?;
+    if at.json {
+        return output::json(&serde_json::json!({ "paused": paused, "unchanged": !is_new }));
+    }
+    let what = match (paused, is_new) {
+        (true, true) => "all payouts are paused",
+        (true, false) => "payouts were paused before",
+        (false, true) => "payouts go on",
+        (false, false) => "payouts were not paused",
+    };
+    output::text(&format!("{what}\n"))
+}
+
+async fn begin(at: &At) -> Result<(Books, DatabaseTransaction), CliError> {
+    let books = at.books().await?;
+    let tx = books.begin_write().await?;
+    Ok((books, tx))
+}
+
+fn stands(at: &At, payout: &Payout) -> Result<(), CliError> {
+    if at.json {
+        return output::json(&payout.json());
+    }
+    let reason = payout.state.reason().filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}")).unwrap_or_default();
+    output::text(&format!("{} is {}{}\n", payout.id, payout.state.name(), inert(&reason)))
+}
