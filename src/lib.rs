@@ -1,5 +1,6 @@
 //! tributary settles what a vendor owes its channel partners: the composition root.
 
+pub mod adapters;
 pub mod app;
 pub mod cli;
 pub mod clock;
