@@ -4,6 +4,7 @@ pub mod adapters;
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod config;
 mod demo;
 #[cfg(feature = "pdf")]
 pub mod statement_pdf;
