@@ -7,7 +7,7 @@ use program::calendar::Instant;
 
 /// Carries a mail to its recipients.
 pub trait MailPort: Send + Sync {
-    /// Hands a mail over and tells for each recipient what became of it, in the order of [`Mail::to`].
+    /// Hands a mail over for these recipients, all of them among [`Mail::to`], and tells in their order what became of it for each.
     ///
     /// # Errors
     /// [`MailError`]: no attempt will ever succeed. What may succeed later is [`Delivery::Temporary`], for each recipient that it concerns.
@@ -15,7 +15,7 @@ pub trait MailPort: Send + Sync {
     /// # Idempotency
     /// The Message-ID: a repeat has the same one and the same bytes, so that a mailbox or a person knows it. Repeat only for recipients that
     /// are [`Delivery::Temporary`].
-    fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<Vec<Receipt>, MailError>>;
+    fn send<'a>(&'a self, mail: &'a Mail, recipients: &'a [String]) -> BoxFuture<'a, Result<Vec<Receipt>, MailError>>;
 }
 
 /// A mail that has yet to be put on the wire.
@@ -23,7 +23,7 @@ pub trait MailPort: Send + Sync {
 pub struct Mail {
     /// `<…@…>`, the same for every attempt.
     pub message_id: String,
-    /// Addresses without names, each its own recipient.
+    /// Whom it names as its recipients: addresses without names.
     pub to: Vec<String>,
     /// One line; control characters become spaces.
     pub subject: String,
@@ -58,7 +58,7 @@ pub struct Attachment {
 /// What became of a mail for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// As it was in [`Mail::to`].
+    /// As it was given.
     pub recipient: String,
     /// What became of it.
     pub delivery: Delivery,
