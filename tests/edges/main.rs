@@ -4,7 +4,11 @@
 mod child;
 #[cfg(test)]
 mod provider;
+#[cfg(test)]
+mod smtp;
 
+#[cfg(test)]
+mod mail_smtp;
 #[cfg(test)]
 mod payout_contract;
 #[cfg(test)]
