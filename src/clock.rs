@@ -16,6 +16,12 @@ pub fn now() -> Result<Instant, String> {
     }
 }
 
+/// Seconds since 1970 by the machine's clock, wherever that of the command starts: what a signature is dated with and checked against.
+#[must_use]
+pub fn wall_seconds() -> i64 {
+    wall_clock_us().div_euclid(1_000_000)
+}
+
 #[allow(clippy::disallowed_methods, reason = "this is the clock's one home")]
 fn wall_clock_us() -> i64 {
     chrono::Utc::now().timestamp_micros()

@@ -1,8 +1,10 @@
 //! tributary settles what a vendor owes its channel partners: the composition root.
 
+pub mod adapters;
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod config;
 mod demo;
 pub mod ids;
 #[cfg(feature = "pdf")]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::connection::Books;
 use crate::load::row::{LoadError, execute, first_row, rows};
-use crate::settlement::lines::insert_rows;
+use crate::settlement::bulk_insert::insert_rows;
 
 /// Rows that one transaction seals at most.
 const ROWS_AT_ONCE: usize = 1_000;

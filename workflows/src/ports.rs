@@ -1,0 +1,7 @@
+//! What the processes need from the world, as traits; adapters live in the composition root.
+
+pub mod mail;
+pub mod payout;
+
+pub use mail::{Attachment, Delivery, Mail, MailError, MailPort, Receipt};
+pub use payout::{Capabilities, Certainty, Destination, Handling, PayoutOrder, PayoutPort, PayoutRequest, PortError, Word};
