@@ -10,6 +10,7 @@ mod dialect;
 mod m0001_facts;
 mod m0002_settlement;
 mod m0003_ledger;
+mod m0004_durable;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -18,6 +19,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_facts::Step), Box::new(m0002_settlement::Step), Box::new(m0003_ledger::Step)]
+        vec![Box::new(m0001_facts::Step), Box::new(m0002_settlement::Step), Box::new(m0003_ledger::Step), Box::new(m0004_durable::Step)]
     }
 }
