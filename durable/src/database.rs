@@ -74,6 +74,11 @@ pub(crate) fn is_storage(error: &DbErr) -> bool {
     })
 }
 
+/// Whether the database itself said so; otherwise the connection broke, and what was asked may have happened.
+pub(crate) fn is_answer(error: &DbErr) -> bool {
+    code(error).is_some()
+}
+
 fn code(error: &DbErr) -> Option<String> {
     let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source)) | DbErr::Conn(RuntimeErr::SqlxError(source))) =
         error

@@ -8,12 +8,15 @@
 //! | [`context`] | what a workflow may do |
 //! | [`workflow`] | what a workflow is, and which ones this binary knows |
 //! | [`runs`], [`operate`] | start, signal, list, show, sweep; pause, resume, retry, cancel |
+//! | [`engine`], [`host`] | take runs and drive them; a plain host on tokio |
 //! | `kit` | crash, repeat and fail every step of a workflow (feature `kit`) |
 
 pub mod clock;
 pub mod context;
 pub mod database;
+pub mod engine;
 pub mod entities;
+pub mod host;
 pub mod ids;
 pub mod json;
 pub mod operate;
@@ -27,6 +30,7 @@ pub mod workflow;
 pub use clock::{Clock, Instant, SystemClock};
 pub use context::{ChildEnd, Context, Failure, IdempotencyKey, Interrupt, Outcome, StepError, StepOptions, TxStep};
 pub use database::{Database, is_transient};
+pub use engine::{Claimed, Drive, Engine, EngineError, Options};
 pub use ids::RunId;
 pub use retry::RetryPolicy;
 pub use status::RunStatus;
