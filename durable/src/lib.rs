@@ -9,6 +9,8 @@
 //! | [`workflow`] | what a workflow is, and which ones this binary knows |
 //! | [`runs`], [`operate`] | start, signal, list, show, sweep; pause, resume, retry, cancel |
 //! | [`engine`], [`host`] | take runs and drive them; a plain host on tokio |
+//! | [`schedules`], [`outbox`] | cron slots; messages that leave after their commit |
+//! | [`verify`] | what must always hold of these tables |
 //! | `kit` | crash, repeat and fail every step of a workflow (feature `kit`) |
 
 pub mod clock;
@@ -19,12 +21,17 @@ pub mod entities;
 pub mod host;
 pub mod ids;
 pub mod json;
+#[cfg(feature = "kit")]
+pub mod kit;
 pub mod operate;
+pub mod outbox;
 pub mod probe;
 pub mod retry;
 pub mod runs;
+pub mod schedules;
 mod sql;
 pub mod status;
+pub mod verify;
 pub mod workflow;
 
 pub use clock::{Clock, Instant, SystemClock};

@@ -59,8 +59,8 @@ CREATE TABLE run_events (
 CREATE INDEX events_of_run ON run_events (run, no);;
 CREATE TABLE schedules (
     id {text} PRIMARY KEY, expression {text} NOT NULL, zone {text} NOT NULL, workflow {text} NOT NULL,
-    paused {int} NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)), paused_by {text}, paused_reason {text},
-    created_at {int} NOT NULL, looked_until {text} NOT NULL
+    in_turn {int} NOT NULL CHECK (in_turn IN (0, 1)), paused {int} NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)), paused_by {text}, paused_reason {text},
+    created_at {int} NOT NULL, rules_from {int} NOT NULL, looked_until {text} NOT NULL
 ) {table};;
 CREATE TABLE schedule_slots (
     schedule {text} NOT NULL REFERENCES schedules (id), slot {text} NOT NULL, due_at {int} NOT NULL, state {text} NOT NULL CHECK (state IN ('started', 'missed')),

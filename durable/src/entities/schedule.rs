@@ -15,6 +15,8 @@ pub struct Model {
     pub zone: String,
     /// What its slots start.
     pub workflow: String,
+    /// Whether a slot waits for the run of the slot before it.
+    pub in_turn: i64,
     /// Whether its slots are missed on purpose.
     pub paused: i64,
     /// Who paused it.
@@ -23,6 +25,8 @@ pub struct Model {
     pub paused_reason: Option<String>,
     /// When it was made.
     pub created_at: i64,
+    /// Since when it has this expression and zone.
+    pub rules_from: i64,
     /// The local time through which its slots are decided.
     pub looked_until: String,
 }
