@@ -10,6 +10,7 @@ mod dialect;
 mod m0001_facts;
 mod m0002_settlement;
 mod m0003_ledger;
+mod m0004_durable;
 mod m0005_payouts;
 
 /// All steps, in order.
@@ -19,6 +20,12 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_facts::Step), Box::new(m0002_settlement::Step), Box::new(m0003_ledger::Step), Box::new(m0005_payouts::Step)]
+        vec![
+            Box::new(m0001_facts::Step),
+            Box::new(m0002_settlement::Step),
+            Box::new(m0003_ledger::Step),
+            Box::new(m0004_durable::Step),
+            Box::new(m0005_payouts::Step),
+        ]
     }
 }

@@ -1,0 +1,89 @@
+//! The two connections of a database: one that writes, one that reads.
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+
+/// An open database. On SQLite `write` is a pool of one; on PostgreSQL both may be the same pool.
+#[derive(Debug, Clone)]
+pub struct Database {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+}
+
+impl Database {
+    /// What the caller has opened.
+    #[must_use]
+    pub fn new(write: DatabaseConnection, read: DatabaseConnection) -> Self {
+        Self { write, read }
+    }
+
+    /// The connection for what changes something; on SQLite there is one, so never use it inside a transaction of it.
+    #[must_use]
+    pub fn write(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Connections for reading.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.write.get_database_backend()
+    }
+
+    /// Whether it is PostgreSQL.
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.backend() == DbBackend::Postgres
+    }
+
+    /// Begins a transaction that writes: SQLite takes its write lock at once; PostgreSQL reads what is committed when each statement
+    /// begins.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn begin_write(&self) -> Result<DatabaseTransaction, DbErr> {
+        if self.is_postgres() {
+            return self.write.begin().await;
+        }
+        let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
+        self.write.begin_with_options(options).await
+    }
+}
+
+/// Whether the same transaction may succeed when it is tried again: it met a deadlock, a serialization failure or a lock.
+#[must_use]
+pub fn is_transient(error: &DbErr) -> bool {
+    // PostgreSQL's serialization_failure, deadlock_detected and lock_not_available; SQLite's BUSY, BUSY_SNAPSHOT and LOCKED.
+    code(error).is_some_and(|code| ["40001", "40P01", "55P03", "5", "517", "6", "262"].contains(&code.as_str()))
+}
+
+/// Whether a row of this key is there already.
+pub(crate) fn is_duplicate(error: &DbErr) -> bool {
+    code(error).is_some_and(|code| ["23505", "1555", "2067"].contains(&code.as_str()))
+}
+
+/// Whether the database itself is ill (its disk is full or fails), so that nothing of the whole transaction can be trusted.
+pub(crate) fn is_storage(error: &DbErr) -> bool {
+    // SQLite's IOERR, FULL, NOMEM, CORRUPT and NOTADB by their primary code; PostgreSQL's classes 53, 58 and XX.
+    code(error).is_some_and(|code| match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => [7, 10, 11, 13, 26].contains(&(number & 0xff)),
+        _ => ["53", "58", "XX"].contains(&code.get(..2).unwrap_or_default()),
+    })
+}
+
+/// Whether the database itself said so; otherwise the connection broke, and what was asked may have happened.
+pub(crate) fn is_answer(error: &DbErr) -> bool {
+    code(error).is_some()
+}
+
+fn code(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source)) | DbErr::Conn(RuntimeErr::SqlxError(source))) =
+        error
+    else {
+        return None;
+    };
+    source.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned))
+}

@@ -1,0 +1,319 @@
+//! How units of work are committed: on PostgreSQL each by its own pooled connection; on SQLite, which has one writer, units of many
+//! runs share one transaction, a savepoint each. A unit is done after COMMIT, never before.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sea_orm::{DatabaseTransaction, DbErr, QueryResult, TransactionTrait, Value};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::context::StepError;
+use crate::database::{Database, is_storage, is_transient};
+use crate::json::{bounded, chain};
+use crate::retry::{RetryPolicy, jittered};
+use crate::sql;
+
+/// Units that wait for the writer; whoever submits more waits.
+const QUEUE_MAX: usize = 1_024;
+/// Units in one transaction.
+const BATCH_MAX: usize = 256;
+/// How a unit that met a lock or a conflict is tried again.
+const CONFLICTS: RetryPolicy = RetryPolicy { attempts_max: 12, first: Duration::from_millis(2), factor: 2, longest: Duration::from_millis(500) };
+
+/// Why a unit was not committed.
+#[derive(Debug)]
+pub(crate) enum UnitError {
+    /// The run is no longer held under this epoch.
+    Lost,
+    /// The step's own word.
+    Step(StepError),
+    /// Code panicked.
+    Panicked(String),
+    /// The database refused; nothing was changed.
+    Database(DbErr),
+    /// The connection broke while the commit was under way: it may have happened.
+    Unknown(DbErr),
+    /// The engine has been closed.
+    Closed,
+}
+
+impl From<DbErr> for UnitError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl UnitError {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Step(StepError::Transient { .. }) => true,
+            Self::Database(error) => is_transient(error),
+            Self::Step(_) | Self::Lost | Self::Panicked(_) | Self::Unknown(_) | Self::Closed => false,
+        }
+    }
+
+    /// The whole transaction may be gone with this error, not the unit alone.
+    fn spoils_all(&self) -> bool {
+        matches!(self, Self::Database(error) if is_storage(error) || is_transient(error))
+    }
+
+    /// What it is, for people.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Lost => "the run is held by somebody else".to_owned(),
+            Self::Step(error) => error.reason(),
+            Self::Panicked(text) => format!("panicked: {text}"),
+            Self::Database(error) | Self::Unknown(error) => chain(error),
+            Self::Closed => "the engine is closed".to_owned(),
+        }
+    }
+}
+
+pub(crate) type UnitFuture<'a, T> = BoxFuture<'a, Result<T, UnitError>>;
+
+/// A unit of work: lets the compiler see that the future borrows the transaction.
+pub(crate) fn unit<T, F>(work: F) -> F
+where
+    F: for<'a> Fn(&'a DatabaseTransaction) -> UnitFuture<'a, T> + Send + Sync + 'static,
+{
+    work
+}
+
+type Work = Box<dyn for<'a> Fn(&'a DatabaseTransaction) -> UnitFuture<'a, ()> + Send + Sync>;
+
+struct Job {
+    work: Work,
+    savepoint: bool,
+    done: oneshot::Sender<Result<(), UnitError>>,
+}
+
+/// Commits units of work.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    database: Database,
+    queue: Option<mpsc::Sender<Job>>,
+    random: Mutex<fastrand::Rng>,
+    unit_time_max: Duration,
+}
+
+impl Committer {
+    pub(crate) fn new(database: Database, seed: u64, unit_time_max: Duration) -> Self {
+        let queue = (!database.is_postgres()).then(|| {
+            let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+            tokio::spawn(write(database.clone(), receiver, unit_time_max));
+            sender
+        });
+        Self { database, queue, random: Mutex::new(fastrand::Rng::with_seed(seed)), unit_time_max }
+    }
+
+    /// Runs a unit in a transaction and commits it; tries it again, bounded, when it met a lock or a conflict.
+    pub(crate) async fn commit<T, F>(&self, unit: F) -> Result<T, UnitError>
+    where
+        T: Send + 'static,
+        F: for<'a> Fn(&'a DatabaseTransaction) -> UnitFuture<'a, T> + Send + Sync + 'static,
+    {
+        let unit = Arc::new(unit);
+        self.bounded(|| async {
+            match &self.queue {
+                None => self.alone(unit.as_ref()).await,
+                Some(queue) => shared(queue, Arc::clone(&unit), true).await,
+            }
+        })
+        .await
+    }
+
+    /// Runs one statement, which is atomic by itself, and returns how many rows it changed.
+    pub(crate) async fn statement(&self, text: String, values: Vec<Value>) -> Result<u64, UnitError> {
+        let (text, values): (Arc<str>, Arc<[Value]>) = (text.into(), values.into());
+        self.bounded(|| async {
+            let (text, values) = (Arc::clone(&text), Arc::clone(&values));
+            match &self.queue {
+                None => sql::execute(self.database.write(), &text, values.iter().cloned()).await.map_err(lost_or_refused),
+                Some(queue) => {
+                    let unit = unit::<u64, _>(move |tx| {
+                        let (text, values) = (Arc::clone(&text), Arc::clone(&values));
+                        Box::pin(async move { Ok(sql::execute(tx, &text, values.iter().cloned()).await?) })
+                    });
+                    shared(queue, Arc::new(unit), false).await
+                }
+            }
+        })
+        .await
+    }
+
+    /// Runs one statement, which is atomic by itself, and returns its rows.
+    pub(crate) async fn rows(&self, text: String, values: Vec<Value>) -> Result<Vec<QueryResult>, UnitError> {
+        let (text, values): (Arc<str>, Arc<[Value]>) = (text.into(), values.into());
+        self.bounded(|| async {
+            let (text, values) = (Arc::clone(&text), Arc::clone(&values));
+            match &self.queue {
+                None => sql::rows(self.database.write(), &text, values.iter().cloned()).await.map_err(lost_or_refused),
+                Some(queue) => {
+                    let unit = unit::<Vec<QueryResult>, _>(move |tx| {
+                        let (text, values) = (Arc::clone(&text), Arc::clone(&values));
+                        Box::pin(async move { Ok(sql::rows(tx, &text, values.iter().cloned()).await?) })
+                    });
+                    shared(queue, Arc::new(unit), false).await
+                }
+            }
+        })
+        .await
+    }
+
+    /// A wait with jitter.
+    pub(crate) fn jittered(&self, wait: Duration) -> Duration {
+        jittered(wait, &mut self.random.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A random number.
+    pub(crate) fn random(&self) -> u64 {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).u64(..)
+    }
+
+    async fn bounded<T, A: Future<Output = Result<T, UnitError>>>(&self, attempt: impl Fn() -> A) -> Result<T, UnitError> {
+        let mut tried = 1;
+        loop {
+            match attempt().await {
+                Err(error) if error.is_transient() && tried < CONFLICTS.attempts_max => {
+                    tracing::debug!(tried, error = error.text(), "durable.conflict");
+                    tokio::time::sleep(self.jittered(CONFLICTS.wait_after(tried))).await;
+                    tried += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn alone<T, F>(&self, unit: &F) -> Result<T, UnitError>
+    where
+        F: for<'a> Fn(&'a DatabaseTransaction) -> UnitFuture<'a, T>,
+    {
+        let tx = self.database.begin_write().await?;
+        match guarded(unit(&tx), self.unit_time_max).await {
+            Ok(out) => tx.commit().await.map(|()| out).map_err(lost_or_refused),
+            Err(error) => {
+                // What can't be rolled back is rolled back by the server when the connection goes.
+                tx.rollback().await.ok();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// An error of the database's own is an answer; a broken connection is none.
+fn lost_or_refused(error: DbErr) -> UnitError {
+    if crate::database::is_answer(&error) { UnitError::Database(error) } else { UnitError::Unknown(error) }
+}
+
+async fn guarded<T>(unit: UnitFuture<'_, T>, limit: Duration) -> Result<T, UnitError> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(unit).catch_unwind()).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(UnitError::Panicked(panic_text(panic.as_ref()))),
+        Err(_) => Err(UnitError::Step(StepError::retry(format!("its transaction took longer than {limit:?}")))),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    bounded(&text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned()))
+}
+
+async fn shared<T, F>(queue: &mpsc::Sender<Job>, unit: Arc<F>, savepoint: bool) -> Result<T, UnitError>
+where
+    T: Send + 'static,
+    F: for<'a> Fn(&'a DatabaseTransaction) -> UnitFuture<'a, T> + Send + Sync + 'static,
+{
+    let out: Arc<Mutex<Option<T>>> = Arc::default();
+    let slot = Arc::clone(&out);
+    let work: Work = Box::new(move |tx| {
+        let (unit, slot) = (Arc::clone(&unit), Arc::clone(&slot));
+        Box::pin(async move {
+            let value = unit(tx).await?;
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            Ok(())
+        })
+    });
+    let (done, answer) = oneshot::channel();
+    queue.send(Job { work, savepoint, done }).await.map_err(|_| UnitError::Closed)?;
+    answer.await.map_err(|_| UnitError::Closed)??;
+    let value = out.lock().unwrap_or_else(PoisonError::into_inner).take();
+    value.ok_or(UnitError::Closed)
+}
+
+/// The writer: one transaction after the other, each with what is waiting when it is its turn.
+async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Duration) {
+    while let Some(first) = queue.recv().await {
+        let tx = match database.begin_write().await {
+            Ok(tx) => tx,
+            Err(error) => {
+                first.done.send(Err(UnitError::Database(error))).ok();
+                continue;
+            }
+        };
+        let (answers, sound) = batch(&tx, first, &mut queue, limit).await;
+        let committed = if sound {
+            tx.commit().await
+        } else {
+            tx.rollback().await.ok();
+            Err(DbErr::Custom("another unit of the same commit met a storage fault".to_owned()))
+        };
+        answer(answers, committed, sound);
+    }
+}
+
+type Answer = (oneshot::Sender<Result<(), UnitError>>, Result<(), UnitError>);
+
+async fn batch(tx: &DatabaseTransaction, first: Job, queue: &mut mpsc::Receiver<Job>, limit: Duration) -> (Vec<Answer>, bool) {
+    let mut answers = Vec::new();
+    let mut next = Some(first);
+    while let Some(job) = next {
+        let result = one(tx, &job, limit).await;
+        let spoilt = result.as_ref().is_err_and(UnitError::spoils_all);
+        answers.push((job.done, result));
+        if spoilt {
+            return (answers, false);
+        }
+        if answers.len() >= BATCH_MAX {
+            break;
+        }
+        next = queue.try_recv().ok();
+        if next.is_none() {
+            // Those who were just answered may be about to submit more.
+            tokio::task::yield_now().await;
+            next = queue.try_recv().ok();
+        }
+    }
+    (answers, true)
+}
+
+async fn one(tx: &DatabaseTransaction, job: &Job, limit: Duration) -> Result<(), UnitError> {
+    if !job.savepoint {
+        return guarded((job.work)(tx), limit).await;
+    }
+    let savepoint = tx.begin().await?;
+    match guarded((job.work)(&savepoint), limit).await {
+        Ok(()) => Ok(savepoint.commit().await?),
+        Err(error) => {
+            savepoint.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+fn answer(answers: Vec<Answer>, committed: Result<(), DbErr>, sound: bool) {
+    for (done, result) in answers {
+        let result = match (&committed, result) {
+            (Ok(()), result) | (Err(_), result @ Err(_)) => result,
+            // Rolled back as a whole: nothing happened, and it may be tried again.
+            (Err(error), Ok(())) if !sound || is_transient(error) => Err(UnitError::Step(StepError::Transient { reason: chain(error) })),
+            (Err(error), Ok(())) => Err(UnitError::Unknown(DbErr::Custom(chain(error)))),
+        };
+        // Whoever does not wait any more finds it in the database.
+        done.send(result).ok();
+    }
+}

@@ -1,0 +1,188 @@
+//! The node: its lease, which it renews; the operators' words, which it looks up; and the runs of nodes that are gone.
+//!
+//! Lease times are the database's clock on PostgreSQL, read after the locks are taken, and the injected clock on SQLite.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant as Monotonic, MissedTickBehavior};
+
+use super::commit::{Committer, unit};
+use super::{EngineError, Inner, Options};
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::ids::RunId;
+use crate::sql;
+
+/// What this process knows of its own lease, by the monotonic clock.
+#[derive(Debug)]
+pub(super) struct Lease {
+    certain_until: Monotonic,
+    replaced: bool,
+}
+
+impl Lease {
+    fn from(asked_at: Monotonic, lease: Duration) -> Self {
+        Self { certain_until: asked_at + lease, replaced: false }
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        !self.replaced && Monotonic::now() < self.certain_until
+    }
+
+    pub(super) fn still_ours(&self, node: &str) -> Result<(), EngineError> {
+        if self.replaced { Err(EngineError::Replaced(node.to_owned())) } else { Ok(()) }
+    }
+}
+
+/// The node's clock in SQL: the database's own on PostgreSQL, the injected one on SQLite.
+fn clock(database: &Database, clock: &dyn Clock) -> String {
+    if database.is_postgres() { "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)".to_owned() } else { clock.now().0.to_string() }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Registers the process as its node and takes over at once what an earlier process of that name held.
+pub(super) async fn register(commits: &Committer, database: &Database, options: &Options) -> Result<(i64, Lease), EngineError> {
+    let asked_at = Monotonic::now();
+    let (node, now, lease) = (options.node.clone(), clock(database, options.clock.as_ref()), micros(options.lease));
+    let unit = unit::<i64, _>(move |tx| {
+        let (node, now) = (node.clone(), now.clone());
+        Box::pin(async move {
+            let upsert = format!(
+                "INSERT INTO engine_nodes (name, generation, lease_until, started_at) VALUES (?, 1, {now} + ?, {now}) \
+                 ON CONFLICT (name) DO UPDATE SET generation = engine_nodes.generation + 1, lease_until = {now} + ?, started_at = {now} \
+                 RETURNING generation"
+            );
+            let row = sql::row(tx, &upsert, [node.as_str().into(), lease.into(), lease.into()]).await?;
+            let generation = row.ok_or_else(|| DbErr::RecordNotFound("the node's row".to_owned()))?.try_get_by_index(0)?;
+            let take_over = "UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE status = 'running' AND owner = ?";
+            sql::execute(tx, take_over, [node.into()]).await?;
+            Ok(generation)
+        })
+    });
+    Ok((commits.commit(unit).await?, Lease::from(asked_at, options.lease)))
+}
+
+/// The task that renews the lease and looks things up; it ends with its handle.
+#[derive(Debug)]
+pub(super) struct Watcher(JoinHandle<()>);
+
+impl Watcher {
+    pub(super) fn start(inner: &Arc<Inner>) -> Self {
+        Self(tokio::spawn(watch(Arc::downgrade(inner), inner.options.watch_every, inner.options.lease)))
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn watch(engine: Weak<Inner>, every: Duration, lease: Duration) {
+    let mut ticks = tokio::time::interval(every.min(lease / 4).max(Duration::from_millis(10)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renew_at = Monotonic::now() + lease / 3;
+    loop {
+        ticks.tick().await;
+        let Some(inner) = engine.upgrade() else { return };
+        if let Err(error) = look(&inner).await {
+            tracing::warn!(node = inner.options.node, error = error.to_string(), "durable.look_failed");
+        }
+        if Monotonic::now() >= renew_at {
+            match renew_and_reap(&inner).await {
+                Ok(()) => renew_at = Monotonic::now() + lease / 3,
+                Err(error) => tracing::warn!(node = inner.options.node, error = error.to_string(), "durable.lease_not_renewed"),
+            }
+        }
+    }
+}
+
+/// Stops what is no longer held, and gives back what is held by nobody in this process.
+async fn look(inner: &Inner) -> Result<(), EngineError> {
+    let _taking = inner.taking.lock().await;
+    let before: HashMap<RunId, i64> = {
+        let held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.iter().map(|(run, (epoch, _))| (run.clone(), *epoch)).collect()
+    };
+    let text = "SELECT id, epoch FROM workflow_runs WHERE owner = ? AND status = 'running'";
+    let rows = sql::rows(inner.database.read(), text, [inner.options.node.as_str().into()]).await?;
+    let mut ours: HashMap<RunId, i64> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        ours.insert(RunId::stored(row.try_get_by_index(0)?), row.try_get_by_index(1)?);
+    }
+    {
+        let held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for (run, epoch) in before.iter().filter(|(run, epoch)| ours.get(*run) != Some(*epoch)) {
+            if let Some((_, lost)) = held.get(run).filter(|(held, _)| held == epoch) {
+                lost.send_replace(true);
+            }
+        }
+    }
+    if inner.lease.lock().unwrap_or_else(PoisonError::into_inner).replaced {
+        return Ok(());
+    }
+    for (run, epoch) in ours.iter().filter(|(run, _)| !before.contains_key(*run)) {
+        let text = "UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE id = ? AND epoch = ? AND status = 'running'";
+        if inner.commits.statement(text.to_owned(), vec![run.as_str().into(), (*epoch).into()]).await? == 1 {
+            tracing::warn!(%run, "durable.given_back");
+            inner.hint();
+        }
+    }
+    Ok(())
+}
+
+/// Renews the lease, then makes ready what nodes hold whose lease has ended.
+async fn renew_and_reap(inner: &Inner) -> Result<(), EngineError> {
+    let asked_at = Monotonic::now();
+    let now = clock(&inner.database, inner.options.clock.as_ref());
+    let renew = format!("UPDATE engine_nodes SET lease_until = {now} + ? WHERE name = ? AND generation = ?");
+    let values = vec![micros(inner.options.lease).into(), inner.options.node.as_str().into(), inner.generation.into()];
+    if inner.commits.statement(renew, values).await? == 0 {
+        tracing::error!(node = inner.options.node, "durable.node_replaced");
+        inner.lease.lock().unwrap_or_else(PoisonError::into_inner).replaced = true;
+        let held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.values().for_each(|(_, lost)| {
+            lost.send_replace(true);
+        });
+        return Ok(());
+    }
+    inner.lease.lock().unwrap_or_else(PoisonError::into_inner).certain_until = asked_at + inner.options.lease;
+    reap(inner, now).await
+}
+
+async fn reap(inner: &Inner, now: String) -> Result<(), EngineError> {
+    let orphaned = "SELECT 1 FROM workflow_runs r JOIN engine_nodes n ON n.name = r.owner \
+                    WHERE r.status = 'running' AND r.owner <> ? AND n.lease_until < ";
+    let node = inner.options.node.clone();
+    if sql::row(inner.database.read(), &format!("{orphaned}{now} LIMIT 1"), [node.as_str().into()]).await?.is_none() {
+        return Ok(());
+    }
+    let postgres = inner.database.is_postgres();
+    let unit = unit::<u64, _>(move |tx| {
+        let (node, now) = (node.clone(), now.clone());
+        Box::pin(async move {
+            // The other nodes' rows are locked before the clock is read: none renews in between.
+            if postgres {
+                sql::rows(tx, "SELECT name FROM engine_nodes WHERE name <> ? ORDER BY name FOR UPDATE", [node.as_str().into()]).await?;
+            }
+            let text = format!(
+                "UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE status = 'running' \
+                 AND owner IN (SELECT name FROM engine_nodes WHERE name <> ? AND lease_until < {now})"
+            );
+            Ok(sql::execute(tx, &text, [node.into()]).await?)
+        })
+    });
+    let count = inner.commits.commit(unit).await?;
+    if count > 0 {
+        tracing::warn!(node = inner.options.node, count, "durable.took_over");
+        inner.hint();
+    }
+    Ok(())
+}
