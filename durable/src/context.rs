@@ -282,7 +282,7 @@ pub trait Context: Send + Sync {
     /// Waits, without occupying a task, until an instant.
     fn sleep_until(&self, name: &str, until: Instant) -> impl Future<Output = Result<(), Interrupt>> + Send;
 
-    /// Waits for a signal sent to this run under this name; nothing when none was sent by the deadline. A signal that came before is
+    /// Waits for a signal sent to this run under this name (a loop adds ` #` and a number, which is no part of the signal's name); nothing when none was sent by the deadline. A signal that came before is
     /// found; of several the first is taken, the others stay visible as unconsumed.
     fn signal<T>(&self, name: &str, deadline: Option<Instant>) -> impl Future<Output = Result<Option<T>, Interrupt>> + Send
     where

@@ -463,6 +463,11 @@ impl TxStep<DatabaseTransaction> for StartRuns {
     }
 }
 
+/// The signal that a step waits for: `"look again #3"` is the third wait for `"look again"`.
+fn signal_of(step: &str) -> &str {
+    step.rsplit_once(" #").map_or(step, |(signal, _)| signal)
+}
+
 /// Takes the first signal that was sent by the deadline, or nothing after it; without either the run waits.
 async fn take_signal(
     tx: &DatabaseTransaction,
@@ -474,15 +479,17 @@ async fn take_signal(
 ) -> Result<Option<Row>, UnitError> {
     // Whoever sends a signal locks the run first: after this statement each signal is either seen or finds the run waiting.
     writes::lock(tx, hold).await?;
+    let name = row.name.clone();
+    let signal = signal_of(&name);
     let sent = "SELECT no, payload FROM run_signals WHERE run = ? AND name = ? AND consumed_at IS NULL AND sent_at <= ? ORDER BY no LIMIT 1";
     let by = deadline.unwrap_or(Instant(i64::MAX));
-    let sent = sql::row(tx, sent, [hold.run.as_str().into(), row.name.as_str().into(), by.0.into()]).await?;
+    let sent = sql::row(tx, sent, [hold.run.as_str().into(), signal.into(), by.0.into()]).await?;
     if let Some(sent) = sent {
         let (no, payload): (i64, String) = (sent.try_get_by_index(0)?, sent.try_get_by_index(1)?);
         sql::execute(tx, "UPDATE run_signals SET consumed_at = ? WHERE no = ?", [now.0.into(), no.into()]).await?;
         row.result = Some(payload);
     } else if deadline.is_none_or(|deadline| now < deadline) {
-        let to = Release { status: "waiting", wake_at: deadline, waiting_for: Some(runs::waiting_for_signal(&row.name)), ..Release::default() };
+        let to = Release { status: "waiting", wake_at: deadline, waiting_for: Some(runs::waiting_for_signal(signal)), ..Release::default() };
         return wait(tx, hold, row, fresh, &to, now).await;
     }
     done(tx, hold, row, fresh, now).await
