@@ -235,6 +235,20 @@ pub(crate) fn is_transient(error: &DbErr) -> bool {
     code.is_some_and(|code| ["40001", "40P01", "5", "517", "6"].contains(&code.as_str()))
 }
 
+/// Whether the database as a whole is locked, gone, full or failing, rather than refusing one statement for what is in it.
+pub(crate) fn is_outage(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source)) | DbErr::Conn(RuntimeErr::SqlxError(source))) =
+        error
+    else {
+        return matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
+    };
+    let Some(refused) = source.as_database_error() else { return true };
+    // PostgreSQL's classes 08, 53, 57 and 58; SQLite's IOERR, FULL and CANTOPEN, in their primary codes.
+    let code = refused.code().map(std::borrow::Cow::into_owned).unwrap_or_default();
+    let primary = code.parse::<u32>().map(|code| code & 0xff).ok().filter(|_| code.len() < 5);
+    is_transient(error) || ["08", "53", "57", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class)) || matches!(primary, Some(10 | 13 | 14))
+}
+
 async fn refuse_unsafe(connection: &DatabaseConnection) -> Result<(), ConnectionError> {
     for setting in POSTGRES_MUST_BE_ON {
         let row = sql::row(connection, &format!("SELECT current_setting('{setting}')"), []).await?;

@@ -119,14 +119,13 @@ async fn is_final(tx: &DatabaseTransaction, program: &str, period: Period) -> Re
     Ok(first_row(tx, query, vec![program.into(), period.to_string().into()]).await?.is_some())
 }
 
-/// Whether a period is final and released: by its programme's version of its last day, or by finance.
+/// Whether what is final of a period may be paid: its programme's version of its last day says so, or finance has released the period.
+///
+/// Where nobody has to release it, a settlement that can't be made final keeps the others of its period from being paid no longer than itself.
 ///
 /// # Errors
 /// The database failed, or the programme is not recorded.
 pub async fn is_released(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<bool, LoadError> {
-    if !is_final(tx, program, period).await? {
-        return Ok(false);
-    }
     let versions = versions::load(tx, program, i64::MAX).await?;
     if versions.on(period.last_day()).programme.settlement.release == Release::Auto {
         return Ok(true);

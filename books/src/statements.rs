@@ -286,3 +286,28 @@ impl Lines<'_> {
 
 /// Where the amount stands in [`COLUMNS`].
 const AMOUNT: usize = 12;
+
+/// The members with an address whose settlement of a period has nothing to pay out and carries a balance forward, after one of them, by
+/// partner and currency.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn carried_forward(
+    tx: &DatabaseTransaction,
+    program: &str,
+    period: Period,
+    after: Option<(&str, &str)>,
+    limit: usize,
+) -> Result<Vec<(String, String)>, LoadError> {
+    let query = "SELECT s.partner, s.currency FROM settlements s JOIN partners p ON p.id = s.partner WHERE s.program = ? AND s.period = ? \
+                 AND s.cash_payout_minor = 0 AND s.carried_forward_minor <> 0 AND p.email IS NOT NULL \
+                 AND (s.partner > ? OR (s.partner = ? AND s.currency > ?)) ORDER BY s.partner, s.currency LIMIT ?";
+    let (partner, currency) = after.unwrap_or(("", ""));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let values = vec![program.into(), period.to_string().into(), partner.into(), partner.into(), currency.into(), limit.into()];
+    let mut found = Vec::new();
+    for row in rows(tx, query, values).await? {
+        found.push((row.string(0)?, row.string(1)?));
+    }
+    Ok(found)
+}

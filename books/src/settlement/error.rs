@@ -2,6 +2,7 @@
 
 use program::calendar::Period;
 
+use crate::connection::is_outage;
 use crate::load::row::LoadError;
 
 /// Why a period can't be settled.
@@ -58,6 +59,18 @@ pub enum SettleError {
         /// The most at once.
         most: usize,
     },
+    /// Some settlements of the period are not final.
+    #[error("{program} {period} can't be closed: {count} of its settlements are not final yet, first that of {payee}")]
+    Unfinished {
+        /// The programme.
+        program: String,
+        /// The period.
+        period: Period,
+        /// The first payee.
+        payee: String,
+        /// How many there are.
+        count: usize,
+    },
     /// A digest could not be taken.
     #[error("the digest of a settlement could not be taken: {0}")]
     Digest(#[from] std::io::Error),
@@ -83,6 +96,12 @@ impl From<sea_orm::DbErr> for SettleError {
 }
 
 impl SettleError {
+    /// Whether the database itself is at fault in a way that may pass, or that concerns everybody: it is locked, gone or full.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Load(LoadError::Database(error)) if is_outage(error))
+    }
+
     /// Whether the caller's input or the recorded facts are at fault, rather than the machine.
     #[must_use]
     pub fn is_input(&self) -> bool {

@@ -35,7 +35,10 @@ pub async fn payees(tx: &DatabaseTransaction, program: &str, period: Period) -> 
 }
 
 /// Those of some payees whose settlements of a period are final already.
-async fn finished(tx: &DatabaseTransaction, program: &str, period: Period, payees: &[Text]) -> Result<HashSet<Text>, LoadError> {
+///
+/// # Errors
+/// The database failed.
+pub async fn finished(tx: &DatabaseTransaction, program: &str, period: Period, payees: &[Text]) -> Result<HashSet<Text>, LoadError> {
     let list = in_list(tx.get_database_backend());
     let query = format!("SELECT DISTINCT partner FROM settlements WHERE program = ? AND partner {list} AND period = ?");
     let mut finished = HashSet::new();

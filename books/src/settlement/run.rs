@@ -1,7 +1,8 @@
 //! Runs periods through freeze, rating and finishing, batch by batch, and resumes what was interrupted.
 
+use futures::FutureExt;
 use program::calendar::{Instant, Period};
-use program::line::Line;
+use program::line::{Line, Text};
 use sea_orm::DatabaseTransaction;
 use tokio::task::JoinHandle;
 
@@ -15,6 +16,7 @@ use super::rate::{Rating, adjustment_line, due_adjustments};
 use super::{finish, ranks, tiers, workset};
 use crate::audit::seal;
 use crate::connection::Books;
+use crate::load::row::LoadError;
 use crate::load::{Knowledge, versions};
 
 /// Payees that are made final in one transaction.
@@ -349,4 +351,150 @@ async fn finish_in_batches(
     tx.commit().await?;
     clock.lap("closed", 1);
     Ok(())
+}
+
+/// A settlement that can't be made final now, and why; the others are not kept back by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// The payee.
+    pub payee: Text,
+    /// Why.
+    pub reason: String,
+}
+
+/// Freezes a period and stores all its lines (architecture: passes a and b), from wherever an interruption left it.
+///
+/// # Idempotency
+/// (program, period): what is stored stays; a period that is rated or final is left alone.
+///
+/// # Errors
+/// Facts are missing or wrong (nothing is posted, the period is open again), or the database failed.
+pub async fn rate_period(books: &Books, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
+    let tx = books.begin_write().await?;
+    freeze::freeze(&tx, program, period, now).await?;
+    tx.commit().await?;
+    let result = rate_frozen(books, program, period, now).await;
+    if let Err(SettleError::Data { .. }) = &result {
+        let tx = books.begin_write().await?;
+        freeze::thaw(&tx, program, period).await?;
+        tx.commit().await?;
+    }
+    result
+}
+
+async fn rate_frozen(books: &Books, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
+    let tx = books.begin_write().await?;
+    let frozen = freeze::lock(&tx, program, period).await?;
+    let rated = if frozen.stage == Stage::Final {
+        Ok(())
+    } else {
+        match Knowledge::load(&tx, program, frozen.cutoff).await {
+            Ok(knowledge) => tier_and_rate(&tx, knowledge, frozen, None, now).await.map(|_| ()),
+            Err(error) => Err(error.into()),
+        }
+    };
+    match rated {
+        Ok(()) => Ok(tx.commit().await?),
+        Err(error) => {
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+/// The payees of a rated period whose settlements are not final yet, by id.
+///
+/// # Errors
+/// The database failed.
+pub async fn unfinished(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<Vec<Text>, LoadError> {
+    if freeze::last(tx, program).await?.is_none_or(|last| last.period != period || last.stage == Stage::Final) {
+        return Ok(Vec::new());
+    }
+    let payees = finish::payees(tx, program, period).await?;
+    let done = finish::finished(tx, program, period, &payees).await?;
+    Ok(payees.into_iter().filter(|payee| !done.contains(payee)).collect())
+}
+
+/// Makes the settlements of some payees final (architecture: pass c): all in one transaction, or, where one of them can't be made, the
+/// others without it.
+///
+/// # Idempotency
+/// (program, partner, period, currency).
+///
+/// # Errors
+/// The database failed in a way that concerns all of them, or may pass.
+pub async fn finish_payees(books: &Books, program: &str, period: Period, payees: &[Text], now: Instant) -> Result<Vec<Parked>, SettleError> {
+    let tx = books.begin_read().await?;
+    let cutoff = freeze::last(&tx, program).await?.filter(|last| last.period == period && last.stage != Stage::Final).map(|last| last.cutoff);
+    let knowledge = match cutoff {
+        Some(cutoff) => Some(Knowledge::load(&tx, program, cutoff).await?),
+        None => None,
+    };
+    tx.rollback().await?;
+    let Some(knowledge) = knowledge else { return Ok(Vec::new()) };
+    let mut parked = Vec::new();
+    // The halves of what fails as a whole: as many as payees at most.
+    let mut open: Vec<&[Text]> = payees.chunks(PAYEES_AT_ONCE).rev().collect();
+    while let Some(batch) = open.pop() {
+        let result = match std::panic::AssertUnwindSafe(finish_batch(books, &knowledge, period, batch, now)).catch_unwind().await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) if error.is_transient() => return Err(error),
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic_text(panic.as_ref()),
+        };
+        match batch {
+            [] => {}
+            [payee] => parked.push(Parked { payee: payee.clone(), reason: result }),
+            _ => {
+                let (first, second) = batch.split_at(batch.len() / 2);
+                open.extend([second, first]);
+            }
+        }
+    }
+    Ok(parked)
+}
+
+async fn finish_batch(books: &Books, knowledge: &Knowledge, period: Period, batch: &[Text], now: Instant) -> Result<(), SettleError> {
+    let tx = books.begin_write().await?;
+    if freeze::lock(&tx, &knowledge.program, period).await?.stage == Stage::Final {
+        tx.rollback().await?;
+        return Ok(());
+    }
+    match finish::finish(&tx, knowledge, period, batch, None, now).await {
+        Ok(()) => Ok(tx.commit().await?),
+        Err(error) => {
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("it panicked: {}", text.unwrap_or_else(|| "without a word".into()))
+}
+
+/// Makes a period final of which all settlements are.
+///
+/// # Idempotency
+/// (program, period).
+///
+/// # Errors
+/// A settlement is not final yet, or the database failed.
+pub async fn close_period(books: &Books, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
+    let tx = books.begin_write().await?;
+    let frozen = freeze::lock(&tx, program, period).await?;
+    if frozen.stage == Stage::Final {
+        tx.rollback().await?;
+        return Ok(());
+    }
+    let open = unfinished(&tx, program, period).await?;
+    if let Some(payee) = open.first() {
+        let error = SettleError::Unfinished { program: program.into(), period, payee: payee.to_string(), count: open.len() };
+        tx.rollback().await?;
+        return Err(error);
+    }
+    let knowledge = Knowledge::load(&tx, program, frozen.cutoff).await?;
+    finish::close(&tx, &knowledge, period, now).await?;
+    Ok(tx.commit().await?)
 }

@@ -1,0 +1,89 @@
+//! What is to be mailed: the message that leaves through the outbox when the change that causes it is committed.
+//!
+//! A letter names what it is about; its text, its attachment and its address are made from the books when it is sent.
+
+use durable::StepError;
+use durable::outbox::{self, OutboxError};
+use program::calendar::Instant;
+use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
+
+use crate::steps;
+
+/// The outbox's topic of letters.
+pub const TOPIC: &str = "mail";
+
+/// A letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "letter", rename_all = "snake_case")]
+pub enum Letter {
+    /// The statement of a settlement that was paid.
+    Statement {
+        /// The programme.
+        program: String,
+        /// The member.
+        partner: String,
+        /// `YYYY-MM`.
+        period: String,
+        /// ISO 4217.
+        currency: String,
+    },
+    /// A settlement has nothing to pay out: its balance is carried forward.
+    CarriedForward {
+        /// The programme.
+        program: String,
+        /// The member.
+        partner: String,
+        /// `YYYY-MM`.
+        period: String,
+        /// ISO 4217.
+        currency: String,
+    },
+    /// A payout is held.
+    PayoutHeld {
+        /// `pay_…`.
+        payout: String,
+        /// Why, as its state names it.
+        reason: String,
+    },
+    /// A certificate ends soon.
+    CertificationExpiring {
+        /// The certificate.
+        certification: String,
+    },
+    /// Where a partner's money goes was changed: told to the address known before.
+    DestinationChanged {
+        /// The new destination.
+        destination: String,
+    },
+}
+
+impl Letter {
+    /// Its key in the outbox: one letter a cause.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let key = match self {
+            Self::Statement { program, partner, period, currency } => format!("statement/{program}/{period}/{partner}/{currency}"),
+            Self::CarriedForward { program, partner, period, currency } => format!("carried_forward/{program}/{period}/{partner}/{currency}"),
+            Self::PayoutHeld { payout, reason } => format!("payout_held/{payout}/{reason}"),
+            Self::CertificationExpiring { certification } => format!("certification/{certification}"),
+            Self::DestinationChanged { destination } => format!("destination/{destination}"),
+        };
+        crate::payout::fitting(key)
+    }
+}
+
+/// Puts a letter into the outbox with the caller's change.
+///
+/// # Idempotency
+/// [`Letter::key`]: it is mailed once.
+///
+/// # Errors
+/// The database failed.
+pub async fn post(tx: &DatabaseTransaction, letter: &Letter, now: Instant) -> Result<(), OutboxError> {
+    outbox::put(tx, TOPIC, &letter.key(), letter, steps::at(now)).await.map(|_| ())
+}
+
+pub(crate) async fn post_in_step(tx: &DatabaseTransaction, letter: &Letter, now: Instant) -> Result<(), StepError> {
+    post(tx, letter, now).await.map_err(|error| StepError::caused_by(&error))
+}

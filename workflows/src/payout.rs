@@ -1,0 +1,288 @@
+//! A settlement is paid: admitted or held, requested from the provider, pursued until its word is final, told to the partner
+//! (domain.md §4.7; reliability.md §2, §3.1–3.2).
+
+mod asking;
+mod moving;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use books::connection::Books;
+use books::payouts::due::Due;
+use books::payouts::limits::Limits;
+use durable::{Clock, Context, Interrupt, Outcome, StepError, Workflow};
+use program::payout::PayoutId;
+use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use self::asking::Heard;
+use self::moving::{Intend, LookAgain, MailStatement, Note, Request, SendAgain, Standing};
+use crate::ports::PayoutPort;
+
+/// The signal that makes a payout's run look at it before its time.
+pub const LOOK_AGAIN: &str = "look again";
+/// Looks that one run takes at most; with the longest wait between them, more than five years.
+const TURNS_MAX: u32 = 2_000;
+/// The wait before the first look; it doubles up to the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The longest wait between two looks at a payout that waits for people, or for a provider that does not answer.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+/// Bytes of a run's key at most.
+const KEY_BYTES_MAX: usize = 128;
+
+/// What a run is started with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayoutInput {
+    /// The programme.
+    pub program: String,
+    /// The member.
+    pub partner: String,
+    /// `YYYY-MM`.
+    pub period: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// The failed payout that this one tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<String>,
+}
+
+impl PayoutInput {
+    /// Of a settlement that is due.
+    #[must_use]
+    pub fn of(due: &Due) -> Self {
+        Self {
+            program: due.program.to_string(),
+            partner: due.partner.to_string(),
+            period: due.period.to_string(),
+            currency: due.currency.code().into(),
+            retry_of: None,
+        }
+    }
+
+    /// The key of the run: a settlement, or a retry of its payout, has one.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let reference = format!("{}/{}/{}/{}", self.program, self.period, self.partner, self.currency);
+        fitting(self.retry_of.as_ref().map_or(reference, |failed| format!("retry of {failed}")))
+    }
+}
+
+/// A key within the engine's limit: one that is longer keeps its beginning and gets its digest.
+#[must_use]
+pub fn fitting(key: String) -> String {
+    if key.len() <= KEY_BYTES_MAX {
+        return key;
+    }
+    let digest = hex::encode(Sha256::digest(key.as_bytes()));
+    let beginning = key.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 60).last().unwrap_or(0);
+    format!("{}~{digest}", key.get(..beginning).unwrap_or_default())
+}
+
+/// The id of the payout that a run makes: the run's own UUID.
+///
+/// # Errors
+/// The run's id is not one of ours.
+pub fn payout_of(run: &durable::RunId) -> Result<PayoutId, program::payout::NotAPayoutId> {
+    format!("pay_{}", run.as_str().trim_start_matches("wfr_")).parse()
+}
+
+/// How a payout ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayoutEnd {
+    /// `pay_…`.
+    pub payout: String,
+    /// `paid` or `failed`.
+    pub status: String,
+}
+
+/// The process.
+pub struct PayoutRun {
+    /// The books.
+    pub books: Books,
+    /// Who moves the money.
+    pub provider: Arc<dyn PayoutPort>,
+    /// The caps.
+    pub limits: Limits,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for PayoutRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PayoutRun").finish_non_exhaustive()
+    }
+}
+
+/// What one execution knows beside the journal.
+struct Pursuit {
+    /// Whether the request was committed by this very execution, so that no byte of it can have left before.
+    unsent: Arc<AtomicBool>,
+    /// Whether the request was given to the provider since it was last allowed to leave.
+    asked: bool,
+    /// Looks in a row that changed nothing.
+    idle: u32,
+}
+
+impl Workflow for PayoutRun {
+    const NAME: &'static str = "payout";
+    type Input = PayoutInput;
+    type Output = PayoutEnd;
+
+    async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, input: PayoutInput) -> Result<PayoutEnd, Interrupt> {
+        let intend = Intend { input: input.clone(), run: ctx.run_id().clone(), limits: self.limits.clone(), clock: Arc::clone(&self.clock) };
+        let mut seen = ctx.tx_step("intend", intend).await?;
+        let mut pursuit = Pursuit { unsent: Arc::new(AtomicBool::new(false)), asked: false, idle: 0 };
+        for turn in 1..=TURNS_MAX {
+            let before = (seen.status.clone(), seen.reason.clone());
+            seen = match seen.status.as_str() {
+                "held" => self.wait_until_free(ctx, turn, seen, &pursuit).await?,
+                "intended" => self.request(ctx, turn, &seen, &mut pursuit).await?,
+                "requested" | "unknown" if !pursuit.asked => self.ask(ctx, turn, &seen, &mut pursuit).await?,
+                "requested" | "unknown" => self.wait_for_word(ctx, turn, seen, &mut pursuit).await?,
+                "paid" => {
+                    ctx.tx_step("mail statement", MailStatement { input, clock: Arc::clone(&self.clock) }).await?;
+                    return Ok(PayoutEnd { payout: seen.payout, status: seen.status });
+                }
+                _ => return Ok(PayoutEnd { payout: seen.payout, status: seen.status }),
+            };
+            pursuit.idle = if before == (seen.status.clone(), seen.reason.clone()) { pursuit.idle + 1 } else { 0 };
+        }
+        Err(Interrupt::fail(format!("payout {} has not ended after {TURNS_MAX} looks", seen.payout)))
+    }
+}
+
+impl PayoutRun {
+    /// A held payout waits for whoever can free it, and looks by itself ever more seldom.
+    async fn wait_until_free<C: Context<Tx = DatabaseTransaction>>(
+        &self,
+        ctx: &C,
+        turn: u32,
+        seen: Standing,
+        pursuit: &Pursuit,
+    ) -> Result<Standing, Interrupt> {
+        let deadline = seen.at.plus(wait(pursuit.idle));
+        let deadline = seen.free_at.map_or(deadline, |free_at| deadline.min(free_at.max(seen.at)));
+        ctx.signal::<bool>(&format!("{LOOK_AGAIN} #{turn}"), Some(deadline)).await?;
+        let look = LookAgain { payout: seen.payout, limits: self.limits.clone(), told: seen.reason, clock: Arc::clone(&self.clock) };
+        ctx.tx_step(&format!("see whether it is free #{turn}"), look).await
+    }
+
+    /// The ledger moves the money into transit, and the intent is committed, before the first byte leaves.
+    async fn request<C: Context<Tx = DatabaseTransaction>>(
+        &self,
+        ctx: &C,
+        turn: u32,
+        seen: &Standing,
+        pursuit: &mut Pursuit,
+    ) -> Result<Standing, Interrupt> {
+        pursuit.asked = false;
+        let request = Request {
+            payout: seen.payout.clone(),
+            adapter: self.provider.capabilities().adapter,
+            unsent: Arc::clone(&pursuit.unsent),
+            clock: Arc::clone(&self.clock),
+        };
+        ctx.tx_step(&format!("request #{turn}"), request).await
+    }
+
+    async fn ask<C: Context<Tx = DatabaseTransaction>>(
+        &self,
+        ctx: &C,
+        turn: u32,
+        seen: &Standing,
+        pursuit: &mut Pursuit,
+    ) -> Result<Standing, Interrupt> {
+        let unsent = Arc::clone(&pursuit.unsent);
+        let heard = ctx.step(&format!("ask the provider #{turn}"), |_key| asking::ask(self, &seen.payout, Arc::clone(&unsent))).await?;
+        pursuit.asked = true;
+        let seen = self.note(ctx, &format!("note the answer #{turn}"), seen, &heard, asking::ANSWER).await?;
+        let Outcome::Known(Heard::NotTaken { after_ms, .. }) = heard else { return Ok(seen) };
+        // It surely has not arrived: it may leave again, later, with the same key and bytes.
+        let wait = Duration::from_millis(after_ms.unwrap_or(0)).max(wait(pursuit.idle)).min(LONGEST_WAIT);
+        ctx.signal::<bool>(&format!("{LOOK_AGAIN} #{turn}"), Some(seen.at.plus(wait))).await?;
+        self.send_again(ctx, turn, seen, pursuit).await
+    }
+
+    /// Waits for the provider's own message, and asks it where it stands when none comes.
+    async fn wait_for_word<C: Context<Tx = DatabaseTransaction>>(
+        &self,
+        ctx: &C,
+        turn: u32,
+        seen: Standing,
+        pursuit: &mut Pursuit,
+    ) -> Result<Standing, Interrupt> {
+        let can = self.provider.capabilities();
+        let pace = match can.poll_every {
+            Some(every) if seen.status == "requested" => every.max(wait(pursuit.idle.min(3))),
+            Some(_) | None => wait(pursuit.idle),
+        };
+        let told = ctx.signal::<bool>(&format!("{LOOK_AGAIN} #{turn}"), Some(seen.at.plus(pace))).await?;
+        if told.is_some() || !can.looks_up {
+            return ctx.tx_step(&format!("see where it stands #{turn}"), Note::nothing(&seen.payout, &self.clock)).await;
+        }
+        let heard = ctx.step(&format!("look it up #{turn}"), |_key| asking::look_up(self, &seen.payout)).await?;
+        let after = self.note(ctx, &format!("note what was found #{turn}"), &seen, &heard, asking::LOOK_UP).await?;
+        if after.status == "unknown" && heard == Outcome::Known(Heard::NotFound) {
+            return self.send_again(ctx, turn, after, pursuit).await;
+        }
+        Ok(after)
+    }
+
+    async fn send_again<C: Context<Tx = DatabaseTransaction>>(
+        &self,
+        ctx: &C,
+        turn: u32,
+        seen: Standing,
+        pursuit: &mut Pursuit,
+    ) -> Result<Standing, Interrupt> {
+        let again = SendAgain { payout: seen.payout, unsent: Arc::clone(&pursuit.unsent), clock: Arc::clone(&self.clock) };
+        let (seen, may_leave) = ctx.tx_step(&format!("send again #{turn}"), again).await?;
+        pursuit.asked = !may_leave;
+        Ok(seen)
+    }
+
+    async fn note<C: Context<Tx = DatabaseTransaction>>(
+        &self,
+        ctx: &C,
+        name: &str,
+        seen: &Standing,
+        heard: &Outcome<Heard>,
+        source: &'static str,
+    ) -> Result<Standing, Interrupt> {
+        let adapter = self.provider.capabilities().adapter;
+        let note = Note { payout: seen.payout.clone(), heard: Some(heard.clone()), source, adapter, clock: Arc::clone(&self.clock) };
+        ctx.tx_step(name, note).await
+    }
+}
+
+/// The wait after so many looks that changed nothing.
+fn wait(idle: u32) -> Duration {
+    FIRST_WAIT.saturating_mul(2_u32.saturating_pow(idle.min(20))).min(LONGEST_WAIT)
+}
+
+fn id_of(payout: &str) -> Result<PayoutId, StepError> {
+    payout.parse().map_err(|error: program::payout::NotAPayoutId| StepError::fail(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_too_long_stay_different() {
+        let (a, b) = ("ü".repeat(100), format!("{}x", "ü".repeat(99)));
+        assert!(fitting(a.clone()).len() <= KEY_BYTES_MAX);
+        assert_ne!(fitting(a), fitting(b));
+        assert_eq!(fitting("short".into()), "short");
+    }
+
+    #[test]
+    fn waits_grow_up_to_a_day() {
+        assert_eq!(wait(0), FIRST_WAIT);
+        assert_eq!(wait(3), FIRST_WAIT * 8);
+        assert_eq!(wait(u32::MAX), LONGEST_WAIT);
+    }
+}
