@@ -6,5 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod demo;
+pub mod http;
+pub mod logging;
 #[cfg(feature = "pdf")]
 pub mod statement_pdf;
