@@ -6,6 +6,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod demo;
+pub mod http;
 pub mod ids;
+pub mod logging;
 #[cfg(feature = "pdf")]
 pub mod statement_pdf;

@@ -246,7 +246,9 @@ pub(crate) fn is_outage(error: &DbErr) -> bool {
     // PostgreSQL's classes 08, 53, 57 and 58; SQLite's IOERR, FULL and CANTOPEN, in their primary codes.
     let code = refused.code().map(std::borrow::Cow::into_owned).unwrap_or_default();
     let primary = code.parse::<u32>().map(|code| code & 0xff).ok().filter(|_| code.len() < 5);
-    is_transient(error) || ["08", "53", "57", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class)) || matches!(primary, Some(10 | 13 | 14))
+    is_transient(error)
+        || ["08", "53", "57", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class))
+        || matches!(primary, Some(10 | 13 | 14))
 }
 
 async fn refuse_unsafe(connection: &DatabaseConnection) -> Result<(), ConnectionError> {

@@ -91,6 +91,17 @@ pub enum ReviewError {
     },
 }
 
+impl ReviewError {
+    /// Whether the caller's input or the recorded facts are at fault, rather than the machine.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Settle(error) => error.is_input(),
+            Self::FinalPeriod { .. } | Self::BeforeFirst { .. } | Self::OutOfOrder { .. } | Self::Future { .. } | Self::Data { .. } => true,
+        }
+    }
+}
+
 impl From<LoadError> for ReviewError {
     fn from(error: LoadError) -> Self {
         Self::Settle(error.into())

@@ -142,8 +142,7 @@ impl Layers {
 
     fn unknown(&mut self, place: Place, path: &str, near: Option<String>) {
         let shown: String = path.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
-        let help =
-            near.map_or_else(|| "`tributary serve --help` says where the keys are listed".to_owned(), |near| format!("did you mean `{near}`?"));
+        let help = near.map_or_else(|| "every key is listed in config/tributary.toml".to_owned(), |near| format!("did you mean `{near}`?"));
         self.problem(place, format!("unknown key `{shown}`"), Some(help));
     }
 }

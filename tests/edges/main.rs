@@ -5,10 +5,16 @@ mod child;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
+mod service;
+#[cfg(test)]
 mod smtp;
 
 #[cfg(test)]
+mod http_service;
+#[cfg(test)]
 mod mail_smtp;
+#[cfg(test)]
+mod payout_calls;
 #[cfg(test)]
 mod payout_contract;
 #[cfg(test)]

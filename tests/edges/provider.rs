@@ -48,7 +48,7 @@ impl Double {
             process.kill();
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-provider-double"));
-        command.arg("--journal").arg(self.journal()).args(&self.arguments);
+        command.arg("--until-input-closes").arg("--journal").arg(self.journal()).args(&self.arguments);
         command.env("TRIBUTARY_PROVIDER_SECRET", SECRET).env("TRIBUTARY_PROVIDER_CALLBACK_SECRET", CALLBACK_SECRET);
         self.process = Some(Process::start(&mut command));
     }

@@ -10,9 +10,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use books::connection::Books;
+use books::load::row::LoadError;
 use books::payouts::due::Due;
 use books::payouts::limits::Limits;
-use durable::{Clock, Context, Interrupt, Outcome, StepError, Workflow};
+use books::payouts::record;
+use durable::runs::{self, RunError, Target};
+use durable::{Clock, Context, Interrupt, Outcome, RunId, StepError, Workflow};
 use program::payout::PayoutId;
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
@@ -21,6 +24,7 @@ use sha2::{Digest, Sha256};
 use self::asking::Heard;
 use self::moving::{Intend, LookAgain, MailStatement, Note, Request, SendAgain, Standing};
 use crate::ports::PayoutPort;
+use crate::steps;
 
 /// The signal that makes a payout's run look at it before its time.
 pub const LOOK_AGAIN: &str = "look again";
@@ -79,6 +83,45 @@ pub fn fitting(key: String) -> String {
     let digest = hex::encode(Sha256::digest(key.as_bytes()));
     let beginning = key.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 60).last().unwrap_or(0);
     format!("{}~{digest}", key.get(..beginning).unwrap_or_default())
+}
+
+/// Makes the run of a payout look at it now; `cause` names what has changed, once.
+///
+/// # Idempotency
+/// (run, cause). A run that has ended, or that there never was, looks at nothing.
+///
+/// # Errors
+/// The database failed.
+pub async fn look_again(tx: &DatabaseTransaction, run: &str, cause: &str, now: program::calendar::Instant) -> Result<(), RunError> {
+    let Ok(run) = run.parse::<RunId>() else { return Ok(()) };
+    match runs::signal(tx, Target::Run(&run), LOOK_AGAIN, &fitting(cause.to_owned()), &serde_json::Value::Bool(true), steps::at(now)).await {
+        Ok(_) | Err(RunError::Ended { .. } | RunError::NotFound(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the runs of all held payouts look at them now.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn look_again_at_held(tx: &DatabaseTransaction, cause: &str, now: program::calendar::Instant) -> Result<(), WakeError> {
+    for payout in record::list(tx, Some("held")).await? {
+        if let Some(run) = payout.workflow.as_deref() {
+            look_again(tx, run, cause, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Why runs could not be woken.
+#[derive(Debug, thiserror::Error)]
+pub enum WakeError {
+    /// The payouts can't be read.
+    #[error(transparent)]
+    Payouts(#[from] LoadError),
+    /// The runs can't be told.
+    #[error(transparent)]
+    Runs(#[from] RunError),
 }
 
 /// The id of the payout that a run makes: the run's own UUID.

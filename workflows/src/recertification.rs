@@ -75,4 +75,3 @@ impl TxStep<DatabaseTransaction> for Review {
         Ok(ReviewEnd { reviewed: reviewed.len(), changed })
     }
 }
-

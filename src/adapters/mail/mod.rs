@@ -1,9 +1,11 @@
 //! Mail: written from templates, put on the wire, and handed to a server or a directory.
 
 pub mod file;
+pub mod letter;
 
 mod message;
 pub mod smtp;
+pub mod templates;
 
 use workflows::ports::MailPort;
 

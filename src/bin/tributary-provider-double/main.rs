@@ -36,7 +36,7 @@ struct Args {
     /// Its books: one JSON document a line, on disk before anything is answered
     #[arg(long)]
     journal: PathBuf,
-    /// The key by which requests are believed, whsec_<base64>
+    /// The key by which requests are believed, `whsec_<base64>`
     #[arg(long, env = "TRIBUTARY_PROVIDER_SECRET", hide_env_values = true)]
     secret: String,
     /// Where its word goes: tributary's /webhooks/payouts
@@ -52,6 +52,9 @@ struct Args {
     /// How late `call-late` is, in milliseconds
     #[arg(long, default_value_t = 2_000)]
     late_ms: u64,
+    /// End when standard input closes, so that it never outlives who started it
+    #[arg(long)]
+    until_input_closes: bool,
 }
 
 fn main() -> ExitCode {
@@ -79,6 +82,13 @@ async fn serve(args: Args) -> Result<(), String> {
     };
     let listener = TcpListener::bind(args.listen).await.map_err(|error| format!("{}: {error}", args.listen))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
+    if args.until_input_closes {
+        std::thread::spawn(|| {
+            // Whatever ends the input, nobody is there any more. The journal is on disk.
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            std::process::exit(0);
+        });
+    }
     println!("listening on http://{address}/payouts");
     let provider = Provider::new(keys, book, caller, Plan::of(args.modes), Duration::from_millis(args.late_ms));
     server::serve(listener, provider).await.map_err(|error| error.to_string())

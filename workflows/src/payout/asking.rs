@@ -61,11 +61,8 @@ pub(super) async fn ask(run: &PayoutRun, payout: &str, unsent: Arc<AtomicBool>) 
         return Ok(known);
     }
     let Some(body) = payout.request.as_deref() else { return Err(StepError::park("the payout has no request to send")) };
-    let request = PayoutRequest {
-        payout: payout.id.to_string(),
-        idempotency_key: payout.idempotency_key.to_string(),
-        body: body.as_bytes().to_vec(),
-    };
+    let request =
+        PayoutRequest { payout: payout.id.to_string(), idempotency_key: payout.idempotency_key.to_string(), body: body.as_bytes().to_vec() };
     match run.provider.request(&request).await {
         Ok(word) => Ok(Outcome::Known(word.into())),
         Err(error) => refused(&error),

@@ -1,0 +1,51 @@
+//! What the process counts, in the words of Prometheus.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Requests by method, route and status.
+pub const REQUESTS: &str = "tributary_http_requests_total";
+/// How long they took.
+pub const REQUEST_SECONDS: &str = "tributary_http_request_seconds";
+/// Payout webhooks by what became of them.
+pub const PAYOUT_WEBHOOKS: &str = "tributary_payout_webhooks_total";
+
+/// Upper ends of the classes of times, in seconds.
+const SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// What the process has counted.
+#[derive(Debug, Clone)]
+pub struct Metrics(PrometheusHandle);
+
+/// Counting can't be started.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics can't be counted: {0}")]
+pub struct MetricsError(#[from] BuildError);
+
+impl Metrics {
+    /// Starts counting; a process counts once, however often this is called.
+    ///
+    /// # Errors
+    /// [`MetricsError`]: somebody else counts in this process.
+    pub fn start() -> Result<Self, MetricsError> {
+        if let Some(handle) = HANDLE.get() {
+            return Ok(Self(handle.clone()));
+        }
+        let started = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?.install_recorder();
+        match started {
+            Ok(handle) => Ok(Self(HANDLE.get_or_init(|| handle).clone())),
+            // Two started at once, and the other one has it by now or soon.
+            Err(error) => HANDLE.get().cloned().map(Self).ok_or(MetricsError(error)),
+        }
+    }
+
+    /// Everything, as Prometheus reads it.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
+    }
+}
