@@ -150,6 +150,9 @@ fn a_failed_payout_is_retried_by_a_new_one(app: &App) {
     assert_eq!(status_of(app, "acme", "2026-04"), "paid");
     let listed = app.json("payout list --json");
     assert_eq!(listed["exceptions"].as_array().map(Vec::len), Some(1), "{listed}");
+    let before = app.access().dump();
+    assert_eq!(hear(app, 1, said(Word::Paid, Source::LookUp)).1, Ruling::Contradicts);
+    crate::database::assert_same(&before, &app.access().dump(), "the same contradiction, asked for again");
     assert!(app.ok("payout list").stdout_text().contains("look at:"));
 }
 
