@@ -22,6 +22,26 @@ pub fn wall_seconds() -> i64 {
     wall_clock_us().div_euclid(1_000_000)
 }
 
+/// A clock that runs on from where it was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// How far it is ahead of the machine's.
+    ahead_us: i64,
+}
+
+impl From<Option<Instant>> for Running {
+    /// From an instant, or the machine's own.
+    fn from(start: Option<Instant>) -> Self {
+        Self { ahead_us: start.map_or(0, |start| start.0.saturating_sub(wall_clock_us())) }
+    }
+}
+
+impl durable::Clock for Running {
+    fn now(&self) -> durable::Instant {
+        durable::Instant(wall_clock_us().saturating_add(self.ahead_us))
+    }
+}
+
 #[allow(clippy::disallowed_methods, reason = "this is the clock's one home")]
 fn wall_clock_us() -> i64 {
     chrono::Utc::now().timestamp_micros()

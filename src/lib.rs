@@ -1,5 +1,6 @@
 //! tributary settles what a vendor owes its channel partners: the composition root.
 
+pub mod actors;
 pub mod adapters;
 pub mod app;
 pub mod cli;
@@ -8,6 +9,11 @@ pub mod config;
 mod demo;
 pub mod http;
 pub mod ids;
+pub mod inbound;
+pub mod letters;
 pub mod logging;
+pub mod payout_limits;
+pub mod schedules;
+pub mod service;
 #[cfg(feature = "pdf")]
 pub mod statement_pdf;

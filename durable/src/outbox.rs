@@ -60,6 +60,8 @@ pub struct Message {
     pub attempt: i64,
     /// What each word about it compares.
     pub epoch: i64,
+    /// When it was put.
+    pub created_at: Instant,
 }
 
 /// Puts a message and returns its id.
@@ -119,7 +121,7 @@ pub async fn claim(
         "WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE topic = ? AND ((status = 'pending' AND next_at <= ?) \
              OR (status = 'sending' AND lease_until < {clock})) ORDER BY id LIMIT ?{lock}) \
          UPDATE outbox SET status = 'sending', owner = ?, lease_until = {clock} + ?, epoch = epoch + 1, attempts = attempts + 1, next_at = NULL \
-         WHERE id IN (SELECT id FROM due) RETURNING id, topic, key, body, attempts, epoch"
+         WHERE id IN (SELECT id FROM due) RETURNING id, topic, key, body, attempts, epoch, created_at"
     );
     let lease = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX / 2);
     let values = [topic.into(), now.0.into(), i64::from(most).into(), owner.into(), lease.into()];
@@ -137,6 +139,7 @@ fn message(row: &QueryResult) -> Result<Message, OutboxError> {
         body: json::read("the message's body", &body)?,
         attempt: row.try_get_by_index(4)?,
         epoch: row.try_get_by_index(5)?,
+        created_at: Instant(row.try_get_by_index(6)?),
     })
 }
 
@@ -229,4 +232,13 @@ pub async fn list<C: ConnectionTrait>(db: &C, status: Option<&str>, after: Optio
         query = query.filter(message::Column::Id.gt(after));
     }
     Ok(query.all(db).await?)
+}
+
+/// Whether a message of a topic may be due: one that is pending, or whose sender may have gone silent. Takes no lock.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_due<C: ConnectionTrait>(db: &C, topic: &str, now: Instant) -> Result<bool, DbErr> {
+    let query = "SELECT 1 FROM outbox WHERE topic = ? AND ((status = 'pending' AND next_at <= ?) OR status = 'sending') LIMIT 1";
+    Ok(sql::row(db, query, [topic.into(), now.0.into()]).await?.is_some())
 }

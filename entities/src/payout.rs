@@ -88,6 +88,9 @@ pub trait Payouts: Sized {
     /// Oldest first.
     #[must_use]
     fn in_order(self) -> Self;
+    /// Latest first.
+    #[must_use]
+    fn latest_first(self) -> Self;
     /// Nobody else changes them until the caller's transaction ends.
     #[must_use]
     fn locked(self) -> Self;
@@ -115,6 +118,10 @@ impl Payouts for Select<Entity> {
 
     fn in_order(self) -> Self {
         self.order_by_asc(Column::IntendedAt).order_by_asc(Column::Id)
+    }
+
+    fn latest_first(self) -> Self {
+        self.order_by_desc(Column::IntendedAt).order_by_desc(Column::Id)
     }
 
     fn locked(self) -> Self {

@@ -47,7 +47,7 @@ struct AddArgs {
     #[arg(long)]
     name: String,
     /// The bank account
-    #[arg(long, requires = "bic", conflicts_with = "token", required_unless_present = "token")]
+    #[arg(long, requires = "bic", conflicts_with = "token")]
     iban: Option<String>,
     /// Its bank
     #[arg(long, requires = "iban")]

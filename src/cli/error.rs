@@ -60,7 +60,7 @@ impl From<crate::app::StartError> for CliError {
 }
 
 /// An error's text and those of its causes.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

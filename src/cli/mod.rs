@@ -13,6 +13,7 @@ mod payout;
 mod program;
 mod recertify;
 mod release;
+mod serve;
 mod settle;
 mod settlement;
 mod simulate;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use error::CliError;
+pub(crate) use error::with_causes;
 
 /// The database where nobody names one.
 const DEFAULT_DATABASE: &str = "sqlite://tributary.db";
@@ -53,6 +55,8 @@ enum Command {
     Program(program::ProgramArgs),
     /// Record facts from a file, all or none
     Import(import::ImportArgs),
+    /// Run unattended: schedules, settlements, payouts, mail, HTTP
+    Serve(serve::ServeArgs),
     /// Make periods final, or preview them
     Settle(settle::SettleArgs),
     /// List and show settlements
@@ -108,12 +112,14 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let now = crate::clock::now().map_err(CliError::Input)?;
     let configured = || std::env::var("TRIBUTARY_DATABASE__URL").ok().filter(|url| !url.is_empty());
+    let named = cli.database.clone();
     let url = cli.database.or_else(configured).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
     let at = At { url, json: cli.json, now };
     match cli.command {
         Command::Demo(args) => demo::run(&at, args).await?,
         Command::Program(args) => program::run(&at, args).await?,
         Command::Import(args) => import::run(&at, args).await?,
+        Command::Serve(args) => serve::run(&at, named, args).await?,
         Command::Settle(args) => settle::run(&at, args).await?,
         Command::Settlement(args) => settlement::run(&at, args).await?,
         Command::Recertify(args) => recertify::run(&at, args).await?,

@@ -25,14 +25,14 @@ pub(crate) fn day(after: i64) -> Instant {
     Instant(clock.0 + after * 86_400_000_000)
 }
 
-pub(crate) async fn open(app: &App) -> Books {
-    Books::open(&app.url()).await.expect("the database opens")
+pub(crate) async fn open(url: &str) -> Books {
+    Books::open(url).await.expect("the database opens")
 }
 
 /// Runs `work` in a transaction, commits what is well, and seals the audit log as a command does.
 pub(crate) fn act<T, E>(app: &App, work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, E>) -> Result<T, E> {
     RUNTIME.block_on(async {
-        let books = open(app).await;
+        let books = open(&app.url()).await;
         let tx = books.begin_write().await.expect("a transaction begins");
         let done = work(&tx).await;
         match &done {

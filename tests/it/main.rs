@@ -24,6 +24,8 @@ mod seeded;
 #[cfg(test)]
 mod broken_books;
 #[cfg(test)]
+mod broken_payouts;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod constraints;

@@ -150,6 +150,9 @@ fn a_failed_payout_is_retried_by_a_new_one(app: &App) {
     assert_eq!(status_of(app, "acme", "2026-04"), "paid");
     let listed = app.json("payout list --json");
     assert_eq!(listed["exceptions"].as_array().map(Vec::len), Some(1), "{listed}");
+    let before = app.access().dump();
+    assert_eq!(hear(app, 1, said(Word::Paid, Source::LookUp)).1, Ruling::Contradicts);
+    crate::database::assert_same(&before, &app.access().dump(), "the same contradiction, asked for again");
     assert!(app.ok("payout list").stdout_text().contains("look at:"));
 }
 
@@ -225,7 +228,7 @@ fn each_reason_holds_and_lets_go(app: &App) {
     let none = Limits::default();
     let held = |payout: &Payout| match payout.state {
         State::Held(reason) => reason,
-        ref other => panic!("{other:?} is not held"),
+        State::Intended | State::Requested | State::Unknown { .. } | State::Paid | State::Failed { .. } => panic!("{payout:?} is not held"),
     };
     let first = intend(app, of("acme", "2026-04"), 1);
     assert_eq!((held(&first), first.request.as_deref()), (HeldFor::NoDestination, None));
@@ -344,7 +347,7 @@ fn two_at_once_make_one_payout(app: &App) {
             .map(|number| {
                 let url = app.url();
                 tokio::spawn(async move {
-                    let books = books::connection::Books::open(&url).await.expect("the database opens");
+                    let books = open(&url).await;
                     let tx = books.begin_write().await.expect("a transaction begins");
                     let (id, key) = (id(number), format!("key-{number}"));
                     let purpose = Purpose::Settlement { whose: of("acme", "2026-04"), currency: "USD".parse().expect("a currency") };
@@ -358,7 +361,7 @@ fn two_at_once_make_one_payout(app: &App) {
         for task in tasks {
             made.push(task.await.expect("a task ends"));
         }
-        books::audit::seal::seal_all(&open(app).await, day(0)).await.expect("sealed");
+        books::audit::seal::seal_all(&open(&app.url()).await, day(0)).await.expect("sealed");
         made
     });
     assert!(made.iter().all(|payout| *payout == made[0]), "{made:?}");

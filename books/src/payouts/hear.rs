@@ -53,8 +53,9 @@ pub async fn provider_says(tx: &DatabaseTransaction, id: &PayoutId, said: &Said<
         after.provider_id = provider_id.map(Into::into);
     }
     let told_nothing = after.provider_id == before.provider_id && matches!(ruling, Ruling::Confirms | Ruling::Stale);
-    if told_nothing && said.event.is_none() && said.by.is_none() {
-        // Questions are asked again and again; their answers fill no history.
+    let is_asked_for = said.event.is_none() && said.by.is_none();
+    // Questions are asked again and again; their answers fill no history.
+    if is_asked_for && (told_nothing || (ruling == Ruling::Contradicts && is_told(tx, &before, said.word, provider_id).await?)) {
         return Ok((before, ruling));
     }
     if ruling == Ruling::Moves {
@@ -80,6 +81,14 @@ pub async fn provider_says(tx: &DatabaseTransaction, id: &PayoutId, said: &Said<
         by: said.by,
     };
     Ok((record::store(tx, &before, after, &event, now).await?, ruling))
+}
+
+/// Whether the last thing told of a payout is that this word contradicts it.
+async fn is_told(tx: &DatabaseTransaction, payout: &Payout, word: Word, provider_id: Option<&str>) -> Result<bool, LoadError> {
+    let query =
+        "SELECT 1 FROM payout_events WHERE payout = ? AND ordinal = ? AND ruling = 'contradicted' AND word = ? AND COALESCE(provider_id, '') = ?";
+    let values = vec![payout.id.as_str().into(), payout.revision.into(), word.name().into(), provider_id.unwrap_or_default().into()];
+    Ok(first_row(tx, query, values).await?.is_some())
 }
 
 /// Why a word can't be about this payout, though it names it.

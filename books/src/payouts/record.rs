@@ -106,13 +106,13 @@ pub(super) async fn locked(tx: &DatabaseTransaction, id: &PayoutId) -> Result<Pa
     lock(tx, id).await?.ok_or_else(|| PayoutError::NoPayout(id.to_string()))
 }
 
-/// Payouts in order of their intents, of one status if it is named.
+/// The latest payouts in order of their intents, of one status if it is named; at most [`LISTED_MAX`], the export has all.
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
 pub async fn list(tx: &DatabaseTransaction, status: Option<&str>) -> Result<Vec<Payout>, LoadError> {
-    let found = payout::Entity::find().in_status(status).in_order().limit(LISTED_MAX).all(tx).await?;
-    found.into_iter().map(read).collect()
+    let found = payout::Entity::find().in_status(status).latest_first().limit(LISTED_MAX).all(tx).await?;
+    found.into_iter().rev().map(read).collect()
 }
 
 /// The payouts of a member's settlements of a period, in every currency.
@@ -143,8 +143,7 @@ pub async fn live(tx: &DatabaseTransaction, kind: Kind, reference: &str) -> Resu
 /// # Errors
 /// The database failed or holds what can't be read.
 pub(super) async fn last_failed(tx: &DatabaseTransaction, kind: Kind, reference: &str) -> Result<Option<Payout>, LoadError> {
-    let all = payout::Entity::find().paying(kind, reference).in_order().limit(LISTED_MAX).all(tx).await?;
-    all.into_iter().next_back().map(read).transpose()
+    payout::Entity::find().paying(kind, reference).latest_first().one(tx).await?.map(read).transpose()
 }
 
 /// The try after a failed payout.

@@ -126,6 +126,17 @@ impl Destination {
         }
     }
 
+    /// The end of its number, as people know an account by it without seeing it.
+    #[must_use]
+    pub fn ends_in(&self) -> String {
+        let number = match &self.account {
+            Account::Iban { iban, .. } => iban,
+            Account::Token(token) => token,
+        };
+        let shown: Vec<char> = number.chars().rev().take(4.min(number.chars().count() / 2)).collect();
+        shown.into_iter().rev().collect()
+    }
+
     /// The SHA-256 of its canonical JSON: what logs and decisions name it by.
     #[must_use]
     pub fn digest(&self) -> String {

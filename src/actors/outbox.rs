@@ -1,0 +1,132 @@
+//! The outbox: letters leave when what caused them is committed, each with one identity for all its attempts.
+
+use std::time::Duration;
+
+use books::connection::Books;
+use durable::Instant;
+use durable::outbox::{self, Message, OutboxError};
+use futures::StreamExt as _;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use sea_orm::DatabaseTransaction;
+use workflows::letters;
+
+use super::{Shared, causes};
+use crate::letters::Sent;
+
+/// How often it looks for letters.
+const EVERY: Duration = Duration::from_millis(500);
+/// Letters that are taken at once.
+const TAKEN_MAX: u32 = 16;
+/// Letters on their way at the same time.
+const SIDE_BY_SIDE: usize = 4;
+/// How long a letter stays with a sender that has gone silent.
+const LEASE: Duration = Duration::from_mins(2);
+/// Attempts before a letter is parked: with the waits between them, three days.
+const ATTEMPTS_MAX: u32 = 20;
+/// The wait after the first attempt; it doubles.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// The longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_hours(6);
+
+/// Sends letters.
+#[derive(Debug)]
+pub(super) struct Outbox;
+
+/// Look for letters.
+#[derive(Debug)]
+pub(super) struct Look;
+
+impl Actor for Outbox {
+    type Msg = Look;
+    type State = Shared;
+    type Arguments = Shared;
+
+    async fn pre_start(&self, myself: ActorRef<Look>, shared: Shared) -> Result<Shared, ActorProcessingErr> {
+        myself.cast(Look)?;
+        Ok(shared)
+    }
+
+    async fn handle(&self, myself: ActorRef<Look>, _look: Look, shared: &mut Shared) -> Result<(), ActorProcessingErr> {
+        let taken = match take(shared).await {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::error!(error = causes(&error), "outbox.not_read");
+                Vec::new()
+            }
+        };
+        let is_more = taken.len() >= usize::try_from(TAKEN_MAX)?;
+        let shared = &*shared;
+        futures::stream::iter(taken).for_each_concurrent(SIDE_BY_SIDE, |message| send(shared, message)).await;
+        if !shared.stop.is_cancelled() {
+            myself.send_after(if is_more { Duration::ZERO } else { EVERY }, || Look);
+        }
+        Ok(())
+    }
+}
+
+async fn take(shared: &Shared) -> Result<Vec<Message>, OutboxError> {
+    let now = shared.clock.now();
+    if shared.stop.is_cancelled() || !is_due(shared, now).await? {
+        return Ok(Vec::new());
+    }
+    let owner = shared.engine.options().node.clone();
+    in_write(&shared.books, |tx| {
+        let owner = owner.clone();
+        Box::pin(async move { outbox::claim(tx, letters::TOPIC, &owner, LEASE, ATTEMPTS_MAX, TAKEN_MAX, now).await })
+    })
+    .await
+}
+
+/// Whether there may be something to send; looking takes no lock.
+async fn is_due(shared: &Shared, now: Instant) -> Result<bool, OutboxError> {
+    Ok(outbox::is_due(shared.books.read(), letters::TOPIC, now).await?)
+}
+
+async fn send(shared: &Shared, message: Message) {
+    let sent = shared.postman.send(&shared.books, &message).await;
+    let now = shared.clock.now();
+    let (id, key, attempt) = (message.id.clone(), message.key.clone(), message.attempt);
+    let noted = in_write(&shared.books, |tx| {
+        let (message, sent) = (message.clone(), sent.clone());
+        Box::pin(async move {
+            match sent {
+                Sent::Delivered => outbox::sent(tx, &message, now).await,
+                Sent::Bounced { reason } => outbox::bounced(tx, &message, &reason, now).await,
+                Sent::Never { reason } => outbox::park(tx, &message, &reason, now).await,
+                Sent::Later { reason } if message.attempt >= i64::from(ATTEMPTS_MAX) => outbox::park(tx, &message, &reason, now).await,
+                Sent::Later { reason } => outbox::retry_later(tx, &message, &reason, now.plus(wait(message.attempt, &message.id))).await,
+            }
+        })
+    })
+    .await;
+    match noted {
+        Ok(()) => tracing::info!(letter = key, id, attempt, outcome = sent.name(), "letter.sent"),
+        Err(error) => tracing::error!(letter = key, id, error = causes(&error), "letter.not_noted"),
+    }
+}
+
+/// Twice as long after each attempt, less up to a quarter, by the letter, so that many don't come back at once.
+fn wait(attempt: i64, id: &str) -> Duration {
+    let doubled = u32::try_from(attempt.clamp(1, 16) - 1).unwrap_or(0);
+    let wait = FIRST_WAIT.saturating_mul(1 << doubled).min(LONGEST_WAIT);
+    let share = u32::from(id.bytes().fold(0_u8, u8::wrapping_add));
+    wait - wait / 1024 * share
+}
+
+async fn in_write<T, F>(books: &Books, work: F) -> Result<T, OutboxError>
+where
+    F: for<'a> Fn(&'a DatabaseTransaction) -> futures::future::BoxFuture<'a, Result<T, OutboxError>> + Send,
+    T: Send,
+{
+    let tx = books.begin_write().await?;
+    match work(&tx).await {
+        Ok(done) => {
+            tx.commit().await?;
+            Ok(done)
+        }
+        Err(error) => {
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}

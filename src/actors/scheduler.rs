@@ -1,0 +1,101 @@
+//! The scheduler: records the schedules that the programmes ask for, and fires their slots as they fall due.
+
+use std::time::Duration;
+
+use books::connection::Books;
+use durable::schedules::{self as slots, ScheduleError};
+use program::calendar::Instant;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::{Shared, causes};
+use crate::schedules::{self, RecordError};
+
+/// The longest time between two looks at the clock.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Looks between two readings of the programmes.
+const LOOKS_A_READING: u32 = 20;
+
+/// Fires slots.
+#[derive(Debug)]
+pub(super) struct Scheduler;
+
+/// Look at the clock.
+#[derive(Debug)]
+pub(super) struct Look;
+
+#[derive(Debug)]
+pub(super) struct Scheduling {
+    shared: Shared,
+    looks: u32,
+}
+
+impl Actor for Scheduler {
+    type Msg = Look;
+    type State = Scheduling;
+    type Arguments = Shared;
+
+    async fn pre_start(&self, myself: ActorRef<Look>, shared: Shared) -> Result<Scheduling, ActorProcessingErr> {
+        myself.cast(Look)?;
+        Ok(Scheduling { shared, looks: 0 })
+    }
+
+    async fn handle(&self, myself: ActorRef<Look>, _look: Look, state: &mut Scheduling) -> Result<(), ActorProcessingErr> {
+        let (books, now) = (&state.shared.books, state.shared.now());
+        if state.looks.is_multiple_of(LOOKS_A_READING)
+            && let Err(error) = record(books, now).await
+        {
+            tracing::error!(error = causes(&error), "schedules.not_recorded");
+        }
+        state.looks = state.looks.wrapping_add(1);
+        match fire(books, now).await {
+            Ok(0) => {}
+            Ok(_) => state.shared.engine.hint(),
+            Err(error) => tracing::error!(error = causes(&error), "schedules.not_fired"),
+        }
+        if !state.shared.stop.is_cancelled() {
+            myself.send_after(LOOK_EVERY, || Look);
+        }
+        Ok(())
+    }
+}
+
+/// Records the schedules that the programmes ask for now.
+///
+/// # Errors
+/// The database failed, or a programme asks for what is no schedule.
+pub(super) async fn record(books: &Books, now: Instant) -> Result<(), RecordError> {
+    let tx = books.begin_write().await?;
+    match schedules::record(&tx, now).await {
+        Ok(()) => Ok(tx.commit().await?),
+        Err(error) => {
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+/// Fires what is due, in order, and says how many slots were decided.
+async fn fire(books: &Books, now: Instant) -> Result<usize, ScheduleError> {
+    let at = durable::Instant(now.0);
+    if slots::next_due(books.read()).await?.is_none_or(|due| due > at) {
+        return Ok(0);
+    }
+    let mut count = 0;
+    for line in slots::list(books.read()).await? {
+        let tx = books.begin_write().await?;
+        match slots::fire_due(&tx, &line.id, at, |slot| schedules::starts(&line.id, slot)).await {
+            Ok(decided) => {
+                tx.commit().await?;
+                for one in &decided {
+                    tracing::info!(schedule = line.id, slot = %one.slot, run = one.run.as_ref().map(tracing::field::display), "slot.decided");
+                }
+                count += decided.len();
+            }
+            Err(error) => {
+                tx.rollback().await?;
+                tracing::error!(schedule = line.id, error = causes(&error), "schedule.not_fired");
+            }
+        }
+    }
+    Ok(count)
+}

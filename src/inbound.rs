@@ -1,0 +1,95 @@
+//! What providers say by webhook reaches the books and the run that waits for it, in one transaction.
+
+use std::sync::Arc;
+
+use books::connection::Books;
+use books::payouts::inbound::{self, Message};
+use books::payouts::{PayoutError, record};
+use durable::{Clock, Engine};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use program::calendar::Instant;
+use program::payout::{PayoutId, Word};
+use sea_orm::DatabaseTransaction;
+use sha2::{Digest as _, Sha256};
+
+use crate::http::payouts::{Answer, InboundPayouts, PayoutEvent, RecordError, Said};
+
+/// Writes providers' words down.
+pub struct Inbound {
+    /// The books.
+    pub books: Books,
+    /// The engine whose runs wait.
+    pub engine: Engine,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The adapter whose words these are.
+    pub adapter: &'static str,
+}
+
+impl std::fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inbound").field("adapter", &self.adapter).finish_non_exhaustive()
+    }
+}
+
+impl InboundPayouts for Inbound {
+    fn record<'a>(&'a self, event: &'a PayoutEvent) -> BoxFuture<'a, Result<Answer, RecordError>> {
+        async move {
+            let unavailable = |error: sea_orm::DbErr| RecordError::Unavailable(error.to_string());
+            let tx = self.books.begin_write().await.map_err(unavailable)?;
+            match self.record_in(&tx, event).await {
+                Ok(answer) => {
+                    tx.commit().await.map_err(unavailable)?;
+                    self.engine.hint();
+                    Ok(answer)
+                }
+                Err(error) => {
+                    tx.rollback().await.map_err(unavailable)?;
+                    Err(error)
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Inbound {
+    async fn record_in(&self, tx: &DatabaseTransaction, event: &PayoutEvent) -> Result<Answer, RecordError> {
+        let now = Instant(self.clock.now().0);
+        let (word, reason) = match &event.said {
+            Said::Paid => (Some(Word::Paid), None),
+            Said::Failed { reason } => (Some(Word::Failed), Some(reason.as_str())),
+            Said::Other { .. } => (None, None),
+        };
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&event.body)));
+        let message = Message {
+            provider: self.adapter,
+            event: &event.id,
+            body_digest: &digest,
+            payout: &event.payout,
+            word,
+            provider_id: event.provider_id.as_deref(),
+            reason,
+        };
+        let answer = inbound::record(tx, &message, now).await.map_err(|error| told(&error))?;
+        if answer.is_other_body {
+            return Err(RecordError::OtherBody(event.id.clone()));
+        }
+        if answer.text != "applied" {
+            return Ok(Answer::Parked);
+        }
+        if let Ok(id) = event.payout.parse::<PayoutId>()
+            && let Some(payout) = record::find(tx, &id).await.map_err(|error| RecordError::Unavailable(error.to_string()))?
+            && let Some(run) = payout.workflow.as_deref()
+        {
+            let woken = workflows::payout::look_again(tx, run, &format!("event {}", event.id), now).await;
+            woken.map_err(|error| RecordError::Unavailable(error.to_string()))?;
+        }
+        Ok(Answer::Recorded)
+    }
+}
+
+fn told(error: &PayoutError) -> RecordError {
+    RecordError::Unavailable(error.to_string())
+}

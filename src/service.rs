@@ -1,0 +1,202 @@
+//! The service: wires books, engine, processes, adapters, actors and HTTP from the configuration, and ends them in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use books::connection::Books;
+use durable::{Clock, Database, Engine, EngineError, Options, Registry};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use workflows::ports::PayoutPort;
+use workflows::{CertificationNotices, LotExpiry, PayoutRun, Recertification, SettlementRun};
+
+use crate::actors::{Desk, DeskError, Service, Shared, SuperviseError};
+use crate::adapters::outbound::OutboundError;
+use crate::adapters::payout_manual::ManualPayouts;
+use crate::adapters::payout_webhook::WebhookPayouts;
+use crate::clock;
+use crate::config::{Config, PayoutAdapter};
+use crate::http::metrics::{Metrics, MetricsError};
+use crate::http::payouts::PayoutWebhooks;
+use crate::http::{self, Readiness, ServeError};
+use crate::inbound::Inbound;
+use crate::letters::{Postman, PostmanError};
+use crate::payout_limits;
+
+/// A service that can't be started, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The configured adapter is not there.
+    #[error("payouts.adapter = {0:?} can't be served yet; use \"webhook\" or \"manual\"")]
+    NoAdapter(&'static str),
+    /// The way to the provider can't be set up.
+    #[error("the way to the payment provider can't be set up")]
+    Provider(#[from] OutboundError),
+    /// Mail or statements can't be set up.
+    #[error(transparent)]
+    Postman(#[from] PostmanError),
+    /// The partners' desk.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    /// The engine.
+    #[error("the engine of the runs can't be started")]
+    Engine(#[from] EngineError),
+    /// The actors.
+    #[error(transparent)]
+    Supervise(#[from] SuperviseError),
+    /// Measurements.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The address is taken or not this machine's.
+    #[error("{address} can't be listened on; set server.listen, or stop what listens there")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// HTTP.
+    #[error(transparent)]
+    Http(#[from] ServeError),
+}
+
+/// Who pays, as configured; `reports` where the provider's own messages are believed.
+///
+/// # Errors
+/// [`ServiceError::NoAdapter`], [`ServiceError::Provider`].
+pub fn provider(adapter: PayoutAdapter, reports: bool) -> Result<Arc<dyn PayoutPort>, ServiceError> {
+    Ok(match adapter {
+        PayoutAdapter::Manual => Arc::new(ManualPayouts),
+        PayoutAdapter::Webhook(provider) => Arc::new(WebhookPayouts::new(provider, reports)?),
+        PayoutAdapter::Pain001(_) => return Err(ServiceError::NoAdapter("pain001")),
+    })
+}
+
+/// All processes, over what they need.
+#[must_use]
+pub fn registry(books: &Books, desk: &Desk, provider: &Arc<dyn PayoutPort>, config: &Config, clock: &Arc<dyn Clock>) -> Registry {
+    let (books, clock) = (books.clone(), || Arc::clone(clock));
+    Registry::new()
+        .with(SettlementRun { books: books.clone(), partners: Arc::new(desk.clone()), clock: clock() })
+        .with(PayoutRun { books, provider: Arc::clone(provider), limits: payout_limits::limits(&config.payouts), clock: clock() })
+        .with(Recertification { clock: clock() })
+        .with(LotExpiry { clock: clock() })
+        .with(CertificationNotices { clock: clock() })
+}
+
+/// A service that listens.
+pub struct Running {
+    shared: Shared,
+    actors: Service,
+    listener: TcpListener,
+    http: http::Service,
+    shutdown_limit: Duration,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn start(books: Books, mut config: Config) -> Result<Self, ServiceError> {
+        let clock: Arc<dyn Clock> = Arc::new(clock::Running::from(config.clock.start));
+        let adapter = std::mem::replace(&mut config.payouts.adapter, PayoutAdapter::Manual);
+        let provider = provider(adapter, config.webhooks.payouts.is_some())?;
+        let address = config.server.listen;
+        let listener = TcpListener::bind(address).await.map_err(|source| ServiceError::Listen { address, source })?;
+        let address = listener.local_addr().map_err(|source| ServiceError::Listen { address, source })?;
+        let desk = Desk::open(books.clone(), Arc::clone(&clock)).await?;
+        let registry = registry(&books, &desk, &provider, &config, &clock);
+        let options = Options { lease: config.workflows.lease, clock: Arc::clone(&clock), ..Options::new(node(&config)) };
+        let database = Database::new(books.write().clone(), books.read().clone());
+        let engine = Engine::open(database, registry, options).await?;
+        for orphan in engine.orphans() {
+            tracing::warn!(run = %orphan.run, workflow = orphan.workflow, version = orphan.version, reason = orphan.reason, "run.orphaned");
+        }
+        let postman = Arc::new(Postman::new(&config.mail, &config.statements)?);
+        let stop = CancellationToken::new();
+        let shared =
+            Shared { books: books.clone(), engine: engine.clone(), clock: Arc::clone(&clock), postman, workers: config.workflows.workers, stop };
+        let http = http::Service {
+            readiness: Arc::new(Ready { books: books.clone(), stop: shared.stop.clone() }),
+            metrics: Metrics::start()?,
+            payouts: config.webhooks.payouts.map(|keys| PayoutWebhooks {
+                keys,
+                tolerance: config.webhooks.tolerance,
+                now_s: clock::wall_seconds,
+                inbound: Arc::new(Inbound { books, engine, clock, adapter: provider.capabilities().adapter }),
+            }),
+            request_limit: config.server.request_limit,
+            shutdown_limit: config.server.shutdown_limit,
+        };
+        let actors = Service::start(shared.clone()).await?;
+        Ok(Self { shared, actors, listener, http, shutdown_limit: config.server.shutdown_limit, address })
+    }
+
+    /// Works until `asked` to stop, or until it can't go on; then ends everything within the limit. Whether it ended because it was asked.
+    ///
+    /// # Errors
+    /// [`ServiceError::Http`].
+    pub async fn until(self, asked: impl Future<Output = ()> + Send) -> Result<bool, ServiceError> {
+        let stop = self.shared.stop.clone();
+        let asked_first = async {
+            tokio::select! {
+                () = asked => true,
+                () = stop.cancelled() => false,
+            }
+        };
+        let (was_asked, told) = tokio::sync::oneshot::channel();
+        let shutdown = async move {
+            let was = asked_first.await;
+            // Nobody listens any more only where HTTP itself has failed.
+            let _ = was_asked.send(was);
+        };
+        let served = http::serve(self.listener, self.http, shutdown).await;
+        self.actors.end(&self.shared, self.shutdown_limit).await;
+        served?;
+        Ok(told.await.unwrap_or(false))
+    }
+}
+
+/// The node's name: one service a database file, one an address on a shared server.
+fn node(config: &Config) -> String {
+    if config.database.url.expose().starts_with("sqlite:") {
+        return "serve".into();
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("serve {} {}", host.trim(), config.server.listen)
+}
+
+struct Ready {
+    books: Books,
+    stop: CancellationToken,
+}
+
+impl Readiness for Ready {
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            if self.stop.is_cancelled() {
+                return Err("the service is stopping".into());
+            }
+            let answered = tokio::time::timeout(Duration::from_secs(5), self.books.read().ping()).await;
+            match answered {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err("the database does not answer".into()),
+                Err(_) => Err("the database does not answer in time".into()),
+            }
+        }
+        .boxed()
+    }
+}
