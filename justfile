@@ -10,6 +10,10 @@ test *arguments:
 worlds names="":
     {{ if names == "" { "" } else { "TRIBUTARY_WORLDS=" + names } }} cargo test --test it --locked worlds::
 
+# The product against the second implementation in tests/reference, over so many mutated worlds: `just reference 200`.
+reference seeds="50":
+    TRIBUTARY_REFERENCE_SEEDS={{seeds}} cargo test --test reference --locked
+
 # Kills a running settlement this many times on each database.
 kills times="100":
     TRIBUTARY_KILLS={{times}} cargo test --test it --locked kills:: -- --nocapture
