@@ -34,7 +34,7 @@ struct Taken {
 }
 
 pub(super) async fn claim(inner: &Arc<Inner>, most: usize) -> Result<Vec<Claimed>, EngineError> {
-    let _taking = inner.taking.lock().await;
+    let _taking = inner.taking.read().await;
     inner.lease.lock().unwrap_or_else(PoisonError::into_inner).still_ours(&inner.options.node)?;
     let taken = take(inner, most.min(TAKE_MAX)).await?;
     let mut able = Vec::with_capacity(taken.len());

@@ -127,8 +127,8 @@ pub(crate) struct Inner {
     pub(crate) commits: Committer,
     generation: i64,
     held: Mutex<HashMap<RunId, (i64, watch::Sender<bool>)>>,
-    /// Held while runs are taken and become known in `held`, and while the watcher compares the two.
-    taking: tokio::sync::Mutex<()>,
+    /// Read while runs are taken and become known in `held`; written while the watcher compares the two.
+    taking: tokio::sync::RwLock<()>,
     lease: Mutex<node::Lease>,
     wake: Notify,
     orphans: Vec<Orphan>,
@@ -157,7 +157,7 @@ impl Engine {
             commits,
             generation,
             held: Mutex::default(),
-            taking: tokio::sync::Mutex::default(),
+            taking: tokio::sync::RwLock::default(),
             lease: Mutex::new(lease),
             wake: Notify::new(),
             orphans,

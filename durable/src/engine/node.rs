@@ -106,7 +106,7 @@ async fn watch(engine: Weak<Inner>, every: Duration, lease: Duration) {
 
 /// Stops what is no longer held, and gives back what is held by nobody in this process.
 async fn look(inner: &Inner) -> Result<(), EngineError> {
-    let _taking = inner.taking.lock().await;
+    let _taking = inner.taking.write().await;
     let before: HashMap<RunId, i64> = {
         let held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.iter().map(|(run, (epoch, _))| (run.clone(), *epoch)).collect()

@@ -1,0 +1,28 @@
+//! The engine from outside, on both databases.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod engines;
+mod faults;
+mod flows;
+mod journals;
+mod operators;
+mod outbox;
+mod programs;
+mod schedules;
+mod wait;
+mod world;
+
+/// The same test on each database.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() { super::$name($crate::support::Kind::Sqlite).await; })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() { super::$name($crate::support::Kind::Postgres).await; })+
+        }
+    };
+}
+pub(crate) use on_both;
