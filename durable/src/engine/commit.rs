@@ -190,7 +190,8 @@ impl Committer {
 
     async fn alone<T, F>(&self, unit: &F) -> Result<T, UnitError>
     where
-        F: for<'a> Fn(&'a DatabaseTransaction) -> UnitFuture<'a, T>,
+        T: Send,
+        F: for<'a> Fn(&'a DatabaseTransaction) -> UnitFuture<'a, T> + Sync,
     {
         let tx = self.database.begin_write().await?;
         match guarded(unit(&tx), self.unit_time_max).await {
@@ -262,7 +263,7 @@ async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Durati
             tx.rollback().await.ok();
             Err(DbErr::Custom("another unit of the same commit met a storage fault".to_owned()))
         };
-        answer(answers, committed, sound);
+        answer(answers, &committed, sound);
     }
 }
 
@@ -305,9 +306,9 @@ async fn one(tx: &DatabaseTransaction, job: &Job, limit: Duration) -> Result<(),
     }
 }
 
-fn answer(answers: Vec<Answer>, committed: Result<(), DbErr>, sound: bool) {
+fn answer(answers: Vec<Answer>, committed: &Result<(), DbErr>, sound: bool) {
     for (done, result) in answers {
-        let result = match (&committed, result) {
+        let result = match (committed, result) {
             (Ok(()), result) | (Err(_), result @ Err(_)) => result,
             // Rolled back as a whole: nothing happened, and it may be tried again.
             (Err(error), Ok(())) if !sound || is_transient(error) => Err(UnitError::Step(StepError::Transient { reason: chain(error) })),

@@ -88,6 +88,12 @@ impl Claimed {
         &self.key
     }
 
+    /// What it was started with, as JSON.
+    #[must_use]
+    pub fn input(&self) -> &str {
+        &self.input
+    }
+
     /// Executes the run until it ends, waits, stops or is lost. It never panics with the workflow's code.
     pub async fn drive(mut self) -> Drive {
         let rows = std::mem::take(&mut self.journal);
@@ -143,8 +149,7 @@ impl Claimed {
             (Ended::Output(_) | Ended::Failed(_), Some(ahead)) => {
                 self.stopped(Stop::Review(format!("the code ended without asking for step {ahead:?} of the journal"))).await
             }
-            (Ended::Output(_), None) if self.cancelling => self.undo(ctx, Undoing::Cancelled).await,
-            (Ended::Failed(_), None) if self.cancelling => self.undo(ctx, Undoing::Cancelled).await,
+            (Ended::Output(_) | Ended::Failed(_), None) if self.cancelling => self.undo(ctx, Undoing::Cancelled).await,
             (Ended::Output(output), None) => {
                 let finished_at = Some(ctx.execution.now());
                 self.end(Release { status: "done", output: Some(output), finished_at, ..Release::default() }, Drive::Done).await

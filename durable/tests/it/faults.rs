@@ -88,7 +88,7 @@ async fn a_panicking_step_parks_its_run_only(kind: Kind) {
         }
         for _ in 0..10 {
             run_until_idle(&engine, 8).await.unwrap();
-            place.clock.advance(Duration::from_secs(600));
+            place.clock.advance(Duration::from_mins(10));
         }
         let view = place.show(&run).await;
         assert_eq!(view.run.status.as_str(), "parked");
@@ -261,7 +261,7 @@ async fn another_request_under_the_same_key_is_parked(kind: Kind) {
     let run = engine.start::<Sending>("k", &()).await.unwrap().run;
     run_until_idle(&engine, 1).await.unwrap();
     drop(engine);
-    place.clock.advance(Duration::from_secs(60));
+    place.clock.advance(Duration::from_mins(1));
     let engine = place.engine(Registry::new().with(Sending("two"))).await;
     run_until_idle(&engine, 1).await.unwrap();
     let view = place.show(&run).await;

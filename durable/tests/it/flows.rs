@@ -97,7 +97,7 @@ impl Workflow for Deadline {
 
     async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, (): ()) -> Result<Option<String>, Interrupt> {
         let begun = ctx.now("begun").await?;
-        ctx.signal("word", Some(begun.plus(Duration::from_secs(60)))).await
+        ctx.signal("word", Some(begun.plus(Duration::from_mins(1)))).await
     }
 }
 
@@ -108,7 +108,7 @@ async fn a_deadline_passes(kind: Kind) {
         let begun = place.clock.now();
         let run = engine.start::<Deadline>(key, &()).await.unwrap().run;
         run_until_idle(&engine, 4).await.unwrap();
-        assert_eq!(place.show(&run).await.run.wake_at.unwrap(), begun.plus(Duration::from_secs(60)).to_string());
+        assert_eq!(place.show(&run).await.run.wake_at.unwrap(), begun.plus(Duration::from_mins(1)).to_string());
         if let Some(after_s) = sent_after_s {
             // The run is not looked at in between: what counts is when the signal was sent.
             place.clock.set(begun.plus(Duration::from_secs(after_s)));
@@ -134,7 +134,7 @@ impl Workflow for Flaky {
     type Output = String;
 
     async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, (): ()) -> Result<String, Interrupt> {
-        let retry = RetryPolicy { attempts_max: 3, first: Duration::from_secs(10), factor: 2, longest: Duration::from_secs(60) };
+        let retry = RetryPolicy { attempts_max: 3, first: Duration::from_secs(10), factor: 2, longest: Duration::from_mins(1) };
         let call = |_| async {
             match self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
                 Ok(_) => Err(self.with.clone()),
@@ -221,8 +221,8 @@ impl Workflow for Order {
         let held = ctx.tx_step("hold", Add::new(key, "held", input)).await?;
         ctx.on_failure("hold", Remove::new(key, "held"))?;
         let begun = ctx.now("begun").await?;
-        ctx.sleep_until("cool off", begun.plus(Duration::from_secs(3_600))).await?;
-        let decision: Option<i64> = ctx.signal("decision", Some(begun.plus(Duration::from_secs(86_400)))).await?;
+        ctx.sleep_until("cool off", begun.plus(Duration::from_hours(1))).await?;
+        let decision: Option<i64> = ctx.signal("decision", Some(begun.plus(Duration::from_hours(24)))).await?;
         let version = ctx.version("notify twice", 1..=2).await?;
         let child = ctx.start_child::<Listed>("start check", &format!("{key}/check"), &5).await?;
         let outside = self.outside.clone();
@@ -361,7 +361,7 @@ async fn finished_runs_are_swept_and_never_start_again(kind: Kind) {
         engine.start::<Listed>(&format!("k{n}"), &0).await.unwrap();
     }
     run_until_idle(&engine, 4).await.unwrap();
-    let later = START.plus(Duration::from_secs(60));
+    let later = START.plus(Duration::from_mins(1));
     assert_eq!(place.tx(async |tx| runs::sweep(tx, later, 3, later).await).await, 3, "bounded");
     assert_eq!(place.tx(async |tx| runs::sweep(tx, later, 3, later).await).await, 2);
     assert_eq!(place.tx(async |tx| runs::sweep(tx, later, 3, later).await).await, 0);

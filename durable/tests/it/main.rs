@@ -1,5 +1,7 @@
 //! The engine from outside, on both databases.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -7,10 +9,12 @@ mod engines;
 mod faults;
 mod flows;
 mod journals;
+mod kit_finds;
 mod operators;
 mod outbox;
 mod programs;
 mod schedules;
+mod verify;
 mod wait;
 mod world;
 

@@ -112,7 +112,7 @@ async fn a_late_write_of_a_cancelled_run_is_refused(kind: Kind) {
     let place = Place::new(kind).await;
     let hanging = Hanging::new();
     // This worker looks up operators' words once an hour: only the compare-and-set can stop it.
-    let slow = durable::Options { watch_every: Duration::from_secs(3_600), lease: Duration::from_secs(36_000), ..place.options() };
+    let slow = durable::Options { watch_every: Duration::from_hours(1), lease: Duration::from_hours(10), ..place.options() };
     let engine = durable::Engine::open(place.database().clone(), Registry::new().with(hanging.clone()), slow).await.unwrap();
     let run = engine.start::<Hanging>("k", &()).await.unwrap().run;
     let driven = tokio::spawn(engine.claim(1).await.unwrap().pop().unwrap().drive());
@@ -134,7 +134,7 @@ async fn acts_need_the_right_state(kind: Kind) {
     run_until_idle(&engine, 1).await.unwrap();
     let tx = place.database().begin_write().await.unwrap();
     for (act, refused) in [
-        ("paused", operate::pause(&tx, &run, "ops", "x", START).await.map(|()| ())),
+        ("paused", operate::pause(&tx, &run, "ops", "x", START).await),
         ("resumed", operate::resume(&tx, &run, "ops", "x", START).await),
         ("retried", operate::retry(&tx, &run, "ops", "x", START).await),
         ("cancelled", operate::cancel(&tx, &run, "ops", "x", START).await.map(|_| ())),

@@ -66,7 +66,7 @@ async fn every_end_is_visible(kind: Kind) {
     for key in ["retried", "parked", "bounced", "sent"] {
         place.tx(async |tx| outbox::put(tx, "mail", key, &json!(key), START).await).await;
     }
-    let later = START.plus(Duration::from_secs(60));
+    let later = START.plus(Duration::from_mins(1));
     for message in claim(&place, "one", START).await {
         place
             .tx(async |tx| match message.key.as_str() {

@@ -82,8 +82,8 @@ async fn play(kind: Kind, program: &Program, kills: &[usize]) -> (String, Vec<St
     let options = || Options {
         takes_max: 1_000,
         probe: probe.clone(),
-        watch_every: Duration::from_secs(600),
-        lease: Duration::from_secs(6_000),
+        watch_every: Duration::from_mins(10),
+        lease: Duration::from_mins(100),
         ..place.options()
     };
     let open = || Engine::open(place.database().clone(), Registry::new().with(Interpreter(outside.clone())), options());

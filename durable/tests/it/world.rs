@@ -141,7 +141,9 @@ impl Outside {
     pub(crate) fn call(&self, what: &str, key: &IdempotencyKey) -> Result<Outcome<String>, StepError> {
         let mut ledger = self.0.lock().unwrap();
         let entry = ledger.entry(key.to_string()).or_insert_with(|| (what.to_owned(), 0));
-        assert_eq!(entry.0, what, "one key for two things");
+        if entry.0 != what {
+            return Err(StepError::fail(format!("one key for {} and {what}", entry.0)));
+        }
         entry.1 += 1;
         Ok(Outcome::Known(format!("done {what}")))
     }

@@ -3,6 +3,7 @@
 //! The server is kept by the script of the product's own tests: it ends when the pipe to this process closes.
 
 #![allow(dead_code, reason = "each test binary and the bench use a part of it")]
+#![allow(clippy::unwrap_used, clippy::zombie_processes, reason = "a bench without its database can only stop; the server ends with the pipe")]
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
