@@ -103,7 +103,7 @@ impl Claimed {
         let drive = tokio::select! {
             biased;
             drive = self.execute(&ctx) => drive,
-            _ = lost.wait_for(|lost| *lost) => Drive::Lost,
+            () = lost_to_another(&mut lost) => Drive::Lost,
         };
         tracing::debug!(run = %self.hold.run, workflow = self.workflow, ?drive, "durable.driven");
         drive
@@ -238,6 +238,13 @@ impl Claimed {
             self.engine.hint();
         }
         Ok(())
+    }
+}
+
+async fn lost_to_another(lost: &mut watch::Receiver<bool>) {
+    if lost.wait_for(|lost| *lost).await.is_err() {
+        // Nobody can say so any more: the run is taken anew because this execution has given it up.
+        std::future::pending::<()>().await;
     }
 }
 

@@ -15,7 +15,12 @@ use crate::support::Kind;
 use crate::wait;
 use crate::world::{Add, Listed, Outside, Place};
 
-on_both!(two_engines_never_do_a_step_twice, the_same_node_twice_stops_the_older);
+on_both!(
+    two_engines_never_do_a_step_twice,
+    the_same_node_twice_stops_the_older,
+    an_end_is_never_taken_for_a_loss,
+    a_node_that_leaves_is_followed_at_once,
+);
 
 async fn done(place: &Place) -> usize {
     runs::list(place.database().read(), &Filter { status: Some(RunStatus::Done), ..Filter::default() }).await.unwrap().len()
@@ -69,6 +74,48 @@ async fn the_same_node_twice_stops_the_older(kind: Kind) {
     assert_eq!(held.drive().await, Drive::Lost, "the older can't write");
     assert_eq!(place.effects().await, ["k a 1", "k b 1"]);
     wait::until("the older knows", async || matches!(older.claim(1).await, Err(EngineError::Replaced(_)))).await;
+}
+
+/// The watcher looks all the time while runs end by their own writes.
+async fn an_end_is_never_taken_for_a_loss(kind: Kind) {
+    let place = Place::new(kind).await;
+    let options = Options { watch_every: Duration::from_millis(1), ..place.options() };
+    let engine = Engine::open(place.database().clone(), Registry::new().with(Listed(vec!["a", "b"])), options).await.unwrap();
+    for n in 0..300 {
+        engine.start::<Listed>(&format!("k{n}"), &0).await.unwrap();
+    }
+    let mut driven = tokio::task::JoinSet::new();
+    let mut ends = Vec::new();
+    while ends.len() < 300 {
+        for claimed in engine.claim(8).await.unwrap() {
+            driven.spawn(claimed.drive());
+        }
+        ends.extend(driven.join_next().await.map(Result::unwrap));
+    }
+    assert!(ends.iter().all(|end| *end == Drive::Done), "{ends:?}");
+    assert_eq!(engine.held(), 0);
+}
+
+async fn a_node_that_leaves_is_followed_at_once(kind: Kind) {
+    let place = Place::new(kind).await;
+    let registry = || Registry::new().with(Listed(vec!["a"]));
+    let lease = Duration::from_secs(3);
+    let node = |name: &str| Options { lease, watch_every: Duration::from_millis(50), clock: place.clock.clone(), ..Options::new(name) };
+    let leaving = Engine::open(place.test.again().await, registry(), node("leaving")).await.unwrap();
+    let run = leaving.start::<Listed>("k", &0).await.unwrap().run;
+    let held = leaving.claim(1).await.unwrap();
+    let staying = Engine::open(place.test.again().await, registry(), node("staying")).await.unwrap();
+    leaving.leave().await.unwrap();
+    assert!(matches!(leaving.claim(1).await, Err(EngineError::Replaced(_))));
+    wait::until("the other has done it", async || {
+        run_until_idle(&staying, 1).await.unwrap();
+        place.status(&run).await == "done"
+    })
+    .await;
+    for claimed in held {
+        assert_eq!(claimed.drive().await, Drive::Lost);
+    }
+    assert_eq!(place.effects().await, ["k a 1"]);
 }
 
 /// Asks the outside, where it may hang.
