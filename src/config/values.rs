@@ -18,6 +18,12 @@ use super::layers::Layers;
 pub struct AmountLimit(Exact);
 
 impl AmountLimit {
+    /// The limit as written, in major units.
+    #[must_use]
+    pub const fn major(self) -> Exact {
+        self.0
+    }
+
     /// The limit in minor units; decimals that the currency lacks are cut, which makes the limit stricter.
     #[must_use]
     pub fn minor_in(self, currency: Currency) -> i64 {

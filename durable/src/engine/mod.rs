@@ -240,6 +240,14 @@ impl Engine {
         Ok(claim::next_due(&self.inner).await?)
     }
 
+    /// Gives up the node's lease, once its runs have stopped: others need not wait until it has run out. What it still holds is given back.
+    ///
+    /// # Errors
+    /// [`EngineError::Commit`], [`EngineError::Database`].
+    pub async fn resign(&self) -> Result<(), EngineError> {
+        node::resign(&self.inner).await
+    }
+
     /// How many runs this engine holds.
     #[must_use]
     pub fn held(&self) -> usize {

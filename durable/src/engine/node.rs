@@ -69,6 +69,24 @@ pub(super) async fn register(commits: &Committer, database: &Database, options: 
     Ok((commits.commit(unit).await?, Lease::from(asked_at, options.lease)))
 }
 
+/// Ends the lease of this process, unless another of its name has taken over, and gives back what it holds.
+pub(super) async fn resign(inner: &Inner) -> Result<(), EngineError> {
+    inner.lease.lock().unwrap_or_else(PoisonError::into_inner).replaced = true;
+    let (node, generation) = (inner.options.node.clone(), inner.generation);
+    let unit = unit::<(), _>(move |tx| {
+        let node = node.clone();
+        Box::pin(async move {
+            let end = "UPDATE engine_nodes SET lease_until = 0 WHERE name = ? AND generation = ?";
+            if sql::execute(tx, end, [node.as_str().into(), generation.into()]).await? == 1 {
+                let give_back = "UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE status = 'running' AND owner = ?";
+                sql::execute(tx, give_back, [node.into()]).await?;
+            }
+            Ok(())
+        })
+    });
+    Ok(inner.commits.commit(unit).await?)
+}
+
 /// The task that renews the lease and looks things up; it ends with its handle.
 #[derive(Debug)]
 pub(super) struct Watcher(JoinHandle<()>);
