@@ -9,6 +9,7 @@ mod demo;
 pub mod http;
 pub mod ids;
 pub mod logging;
+pub mod ops;
 pub mod payout_limits;
 pub mod schedules;
 #[cfg(feature = "pdf")]

@@ -198,7 +198,7 @@ pub async fn plans(tx: &DatabaseTransaction, now: Instant) -> Result<Vec<Planned
 
 /// What one version of a programme asks for.
 fn of_programme(programme: &Programme) -> Vec<Planned> {
-    let (program, zone) = (|| programme.id.to_string(), programme.timezone.name());
+    let (program, zone) = (|| programme.id.clone(), programme.timezone.name());
     let mut planned = Vec::new();
     if let Some(expression) = &programme.settlement.schedule {
         planned.push(Planned::new(Scheduled::Settlement { program: program() }, expression, zone));
@@ -269,7 +269,11 @@ mod tests {
         let at = slot("2026-07-01T07:00:00");
         let day = at.0.date();
         let typed: [(&str, String, Value); 3] = [
-            ("recertification/p", ReviewInput { program: "p".into(), as_of: day }.key(), to_value(ReviewInput { program: "p".into(), as_of: day }).expect("JSON")),
+            (
+                "recertification/p",
+                ReviewInput { program: "p".into(), as_of: day }.key(),
+                to_value(ReviewInput { program: "p".into(), as_of: day }).expect("JSON"),
+            ),
             ("lot_expiry/p", ExpiryInput { program: "p".into(), day }.key(), to_value(ExpiryInput { program: "p".into(), day }).expect("JSON")),
             ("certification_notices", NoticesInput { day }.key(), to_value(NoticesInput { day }).expect("JSON")),
         ];
@@ -295,7 +299,10 @@ mod tests {
             ("lot_expiry/reseller".to_owned(), LOT_EXPIRY_AT.to_owned(), zone()),
         ];
         assert_eq!(ids(text), wanted);
-        let silent: String = text.lines().filter(|line| !line.starts_with("schedule") && !line.starts_with("expires")).fold(String::new(), |all, line| all + line + "\n");
+        let silent: String = text
+            .lines()
+            .filter(|line| !line.starts_with("schedule") && !line.starts_with("expires"))
+            .fold(String::new(), |all, line| all + line + "\n");
         assert_eq!(ids(&silent), []);
     }
 }
