@@ -1,6 +1,7 @@
 //! The command line (interface.md §3).
 
 mod act;
+mod configured;
 mod demo;
 mod destination;
 mod error;
@@ -13,6 +14,7 @@ mod output;
 mod payout;
 mod program;
 mod recertify;
+mod reconcile;
 mod release;
 mod schedule;
 mod settle;
@@ -22,6 +24,7 @@ mod timeline;
 mod touched;
 mod user;
 mod verify;
+mod wake;
 mod wallet;
 mod workflow;
 
@@ -128,7 +131,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Settlement(args) => settlement::run(&at, args).await?,
         Command::Recertify(args) => recertify::run(&at, args).await?,
         Command::Simulate(args) => simulate::run(&at, args).await?,
-        Command::Payout(args) => payout::run(&at, args).await?,
+        Command::Payout(args) => return payout::run(&at, args).await,
         Command::User(args) => user::run(&at, args).await?,
         Command::Workflow(args) => workflow::run(&at, args).await?,
         Command::Schedule(args) => schedule::run(&at, args).await?,
