@@ -12,6 +12,7 @@ pub mod ids;
 pub mod inbound;
 pub mod letters;
 pub mod logging;
+pub mod ops;
 pub mod payout_limits;
 pub mod schedules;
 pub mod service;

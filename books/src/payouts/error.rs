@@ -107,6 +107,9 @@ pub enum PayoutError {
         /// Why not.
         why: String,
     },
+    /// A restored database may send nothing yet.
+    #[error("the database was restored from a backup and what was sent after it is not known here; `payout reconcile` lifts the pause")]
+    NotReconciled,
     /// Somebody else changed the payout at the same time.
     #[error("payout {0} was changed at the same time; try again")]
     Changed(String),
@@ -132,7 +135,8 @@ impl PayoutError {
             | Self::NoDestination(_)
             | Self::NotWaiting { .. }
             | Self::SamePerson { .. }
-            | Self::DestinationTaken(_) => true,
+            | Self::DestinationTaken(_)
+            | Self::NotReconciled => true,
         }
     }
 }
