@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use durable::host::{self, HostOptions};
+use durable::probe::{Fate, Point, Probe};
 use durable::{Context, Database, Engine, Interrupt, Options, Registry, StepError, TxStep, Workflow};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, TransactionTrait};
 use support::{Kind, TestDatabase};
@@ -197,24 +198,47 @@ async fn in_flight(kind: Kind, count: i64) {
         test.database.write().execute_unprepared(&text).await.expect("rows are inserted");
     }
     let begun = Instant::now();
-    let engine = Engine::open(test.database.clone(), Registry::new().with(FiveSteps), Options::new("bench")).await.expect("an engine opens");
+    let progress = Arc::new(Progress::default());
+    let options = Options { probe: progress.clone(), ..Options::new("bench") };
+    let engine = Engine::open(test.database.clone(), Registry::new().with(FiveSteps), options).await.expect("an engine opens");
     let ready = begun.elapsed();
     let after = Instant::now();
-    let mut resumed = 0_i64;
-    let mut driven = tokio::task::JoinSet::new();
-    let mut all_taken = Duration::ZERO;
-    while resumed < count {
-        for claimed in engine.claim(256).await.expect("runs are taken") {
-            resumed += 1;
-            driven.spawn(claimed.drive());
+    *progress.since.lock().expect("no panic") = Some(after);
+    let mut taken = Vec::new();
+    loop {
+        let some = engine.claim(1_024).await.expect("runs are taken");
+        if some.is_empty() {
+            break;
         }
-        all_taken = after.elapsed();
+        taken.extend(some);
     }
+    let all_taken = after.elapsed();
+    let mut driven: tokio::task::JoinSet<_> = taken.into_iter().map(durable::Claimed::drive).collect();
     let mut done = 0;
     while let Some(drive) = driven.join_next().await {
         done += i64::from(drive.expect("no panic") == durable::Drive::Done);
     }
-    println!("{count} in flight: ready after {ready:?}, all resumed {all_taken:?} after that, all done {:?} ({done})", after.elapsed());
+    let went_on = progress.last.lock().expect("no panic").unwrap_or_default();
+    println!(
+        "{count} in flight: ready after {ready:?}; after that all taken {all_taken:?}, all gone on {went_on:?}, all done {:?} ({done})",
+        after.elapsed()
+    );
+}
+
+/// When the last run has committed the step that it stood before.
+#[derive(Debug, Default)]
+struct Progress {
+    since: std::sync::Mutex<Option<Instant>>,
+    last: std::sync::Mutex<Option<Duration>>,
+}
+
+impl Probe for Progress {
+    fn at(&self, point: Point, _workflow: &str, step: &str) -> Fate {
+        if point == Point::AfterResult && step == "two" {
+            *self.last.lock().expect("no panic") = self.since.lock().expect("no panic").map(|since| since.elapsed());
+        }
+        Fate::GoOn
+    }
 }
 
 /// Timers due evenly over some seconds: how late they fire.

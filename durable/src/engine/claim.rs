@@ -19,7 +19,7 @@ use crate::sql;
 use crate::workflow::{Executable, Registry};
 
 /// The most runs that one statement takes.
-const TAKE_MAX: usize = 256;
+const TAKE_MAX: usize = 1_024;
 
 /// A run as it was taken.
 struct Taken {

@@ -164,6 +164,9 @@ async fn stop_what_is_lost(inner: &Inner, gone: &[(RunId, i64)]) -> Result<(), E
 
 /// Renews the lease, then makes ready what nodes hold whose lease has ended.
 async fn renew_and_reap(inner: &Inner) -> Result<(), EngineError> {
+    if inner.lease.lock().unwrap_or_else(PoisonError::into_inner).replaced {
+        return Ok(());
+    }
     let asked_at = Monotonic::now();
     let now = clock(&inner.database, inner.options.clock.as_ref());
     let renew = format!("UPDATE engine_nodes SET lease_until = {now} + ? WHERE name = ? AND generation = ?");
