@@ -14,3 +14,4 @@ pub mod payout_limits;
 pub mod schedules;
 #[cfg(feature = "pdf")]
 pub mod statement_pdf;
+pub mod verify;

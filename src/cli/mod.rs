@@ -18,6 +18,7 @@ mod reconcile;
 mod release;
 mod schedule;
 mod settle;
+mod settle_run;
 mod settlement;
 mod simulate;
 mod timeline;
