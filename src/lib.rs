@@ -8,9 +8,11 @@ pub mod config;
 mod demo;
 pub mod http;
 pub mod ids;
+pub mod instance;
 pub mod logging;
 pub mod ops;
 pub mod payout_limits;
+pub mod restore;
 pub mod schedules;
 #[cfg(feature = "pdf")]
 pub mod statement_pdf;
