@@ -66,21 +66,37 @@ pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
     tx.rollback().await?;
     if settle_run::is_served(at, &books).await? {
         let (Target::Period(period) | Target::Through(period)) = target;
-        match settle_run::settle(at, &books, &args.program, period, args.wait).await? {
-            Waited::Done => return finished(at, &books, &args, &shown(target, &open)).await,
-            Waited::Alone(why) => eprintln!("{why}; settling here"),
+        match settle_run::settle(at, &books, &args.program, period, args.wait).await {
+            Ok(Waited::Done) => return finished(at, &books, &args, &shown(target, &open)).await,
+            Ok(Waited::Alone(why)) => eprintln!("{why}; settling here"),
+            Err(error) => {
+                let made = settle_run::made_final(&books, &args.program, &open).await?;
+                return failed(at, &books, &args, &open, &made, error).await;
+            }
         }
     }
     let mut made = Vec::new();
     let settled = run::settle_periods(&books, &args.program, &open, at.now, |period| made.push(period)).await;
-    let Err(error) = settled else { return finished(at, &books, &args, &shown(target, &open)).await };
-    let error = CliError::from(error);
-    // What is final stays final, so it is printed before the failure is told.
+    match settled {
+        Ok(()) => finished(at, &books, &args, &shown(target, &open)).await,
+        Err(error) => failed(at, &books, &args, &open, &made, error.into()).await,
+    }
+}
+
+/// What is final stays final, so it is printed before the failure is told.
+async fn failed(
+    at: &At,
+    books: &books::connection::Books,
+    args: &SettleArgs,
+    open: &[Period],
+    made: &[Period],
+    error: CliError,
+) -> Result<(), CliError> {
     if at.json || !made.is_empty() {
         let failed = open.get(made.len()).map(ToString::to_string);
         let told = serde_json::json!({ "period": failed, "message": error.text() });
         let tx = books.begin_read().await?;
-        let printed = print(at, &tx, &args, &made, &[], Some(&told)).await;
+        let printed = print(at, &tx, args, made, &[], Some(&told)).await;
         tx.rollback().await?;
         printed?;
     }

@@ -89,6 +89,16 @@ async fn look(books: &Books, id: &RunId) -> Result<RunView, CliError> {
     Ok(found?)
 }
 
+/// Those of some periods, in order, that are final by now.
+pub(super) async fn made_final(books: &Books, program: &str, open: &[Period]) -> Result<Vec<Period>, CliError> {
+    let Some(&last) = open.last() else { return Ok(Vec::new()) };
+    let tx = books.begin_read().await?;
+    let still = run::open_periods(&tx, program, Target::Through(last), None).await;
+    tx.rollback().await?;
+    let first = still?.first().copied();
+    Ok(open.iter().copied().take_while(|period| first.is_none_or(|first| *period < first)).collect())
+}
+
 /// Why a run has stopped. Where facts are missing, a computation that stores nothing lists all of them, and the input is at fault.
 async fn stopped(at: &At, books: &Books, program: &str, period: Period, view: &RunView) -> Result<CliError, CliError> {
     let run = &view.run;
