@@ -13,6 +13,8 @@ use durable::schedules::ScheduleError;
 use workflows::payout::WakeError;
 
 use crate::ops::{self, OpsError};
+use crate::restore::RestoreError;
+use crate::verify::VerifyError;
 
 /// What ends a command early.
 #[derive(Debug)]
@@ -148,6 +150,19 @@ impl From<RunError> for CliError {
     fn from(error: RunError) -> Self {
         let text = with_causes(&error);
         if ops::is_wrong_run(&error) { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<RestoreError> for CliError {
+    fn from(error: RestoreError) -> Self {
+        let text = with_causes(&error);
+        if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<VerifyError> for CliError {
+    fn from(error: VerifyError) -> Self {
+        Self::Failed(with_causes(&error))
     }
 }
 

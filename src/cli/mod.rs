@@ -16,9 +16,11 @@ mod program;
 mod recertify;
 mod reconcile;
 mod release;
+mod restore;
 mod schedule;
 mod serve;
 mod settle;
+mod settle_run;
 mod settlement;
 mod simulate;
 mod timeline;
@@ -86,6 +88,10 @@ enum Command {
     Mail(mail::MailArgs),
     /// Co-op wallets
     Wallet(wallet::WalletArgs),
+    /// Bring a backup in place, as a new generation that pays nothing before `payout reconcile`
+    ///
+    /// A plain copy over the database's file would pay again what was paid after the backup was made; a service refuses to start on it.
+    Restore(restore::RestoreArgs),
     /// Check every invariant of the books, read-only
     Verify(verify::VerifyArgs),
     /// Write the books in other formats, read-only
@@ -142,6 +148,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Workflow(args) => workflow::run(&at, args).await?,
         Command::Schedule(args) => schedule::run(&at, args).await?,
         Command::Mail(args) => mail::run(&at, args).await?,
+        Command::Restore(args) => restore::run(&at, &args).await?,
         Command::Explain(args) => return explain::run(&at, args).await,
         Command::Wallet(args) => return wallet::run(&at, args).await,
         Command::Verify(args) => return verify::run(&at, args).await,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use books::explain::text::inert;
 use books::payouts::intend::{self, Names};
-use books::payouts::{PayoutError, by_hand, record, retry, switch};
+use books::payouts::{PayoutError, by_hand, exceptions, record, retry, switch};
 use clap::{Args, Subcommand};
 use durable::runs;
 use program::payout::{NotAPayoutId, Payout, PayoutId, Word};
@@ -70,6 +70,17 @@ enum PayoutCommand {
     ///
     /// Exits with 1 while something is open. Where the database was restored from a backup, a clean end lifts the pause that came with it.
     Reconcile(reconcile::ReconcileArgs),
+    /// Say that something that `list` asks to look at was dealt with; it is not asked for again
+    CloseException {
+        /// As `list` names it: contradicted/… or parked/…
+        id: String,
+        /// Who does it: a user with the role finance
+        #[arg(long)]
+        by: String,
+        /// How it was dealt with
+        #[arg(long)]
+        reason: String,
+    },
     /// Where partners' money goes
     Destination(destination::DestinationArgs),
 }
@@ -115,6 +126,7 @@ pub(crate) async fn run(at: &At, args: PayoutArgs) -> Result<ExitCode, CliError>
             let is_clean = reconcile::run(at, &args).await?;
             return Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        PayoutCommand::CloseException { id, by, reason } => close(at, &id, &by, &reason).await,
         PayoutCommand::Destination(args) => destination::run(at, args).await,
     }?;
     Ok(ExitCode::SUCCESS)
@@ -123,7 +135,7 @@ pub(crate) async fn run(at: &At, args: PayoutArgs) -> Result<ExitCode, CliError>
 async fn list(at: &At, status: Option<&str>) -> Result<(), CliError> {
     let books = at.books().await?;
     let tx = books.begin_read().await?;
-    let found = async { Ok::<_, CliError>((record::list(&tx, status).await?, record::exceptions(&tx).await?, switch::look(&tx).await?)) }.await;
+    let found = async { Ok::<_, CliError>((record::list(&tx, status).await?, exceptions::open(&tx).await?, switch::look(&tx).await?)) }.await;
     tx.rollback().await?;
     let (payouts, exceptions, switch) = found?;
     let paused = switch.is_paused.then(|| serde_json::json!({ "by": switch.by, "reason": switch.reason, "at": switch.at.map(|at| at.to_string()) }));
@@ -134,7 +146,7 @@ async fn list(at: &At, status: Option<&str>) -> Result<(), CliError> {
     let mut text = table(&payouts);
     for exception in &exceptions {
         let word = |name: &str| exception[name].as_str().unwrap_or_default().to_owned();
-        let row = [word("at"), word("what"), word("payout"), word("word"), word("event"), word("reason")];
+        let row = [word("id"), word("at"), word("what"), word("payout"), word("word"), word("event"), word("reason")];
         let shown: Vec<String> = row.iter().filter(|cell| !cell.is_empty()).map(|cell| inert(cell).into_owned()).collect();
         text.push_str(&format!("look at: {}\n", shown.join(", ")));
     }
@@ -243,6 +255,15 @@ async fn set(at: &At, args: &SwitchArgs, paused: bool) -> Result<(), CliError> {
         (false, false) => "payouts were not paused",
     };
     output::text(&format!("{what}\n"))
+}
+
+async fn close(at: &At, id: &str, by: &str, reason: &str) -> Result<(), CliError> {
+    let books = at.books().await?;
+    let is_new = act::transact(at, &books, async |tx| Ok(exceptions::close(tx, id, by, reason, at.now).await?)).await?;
+    if at.json {
+        return output::json(&serde_json::json!({ "id": id, "closed": true, "unchanged": !is_new }));
+    }
+    output::text(&format!("{} {}\n", inert(id), if is_new { "is closed" } else { "was closed before" }))
 }
 
 fn stands(at: &At, payout: &Payout) -> Result<(), CliError> {

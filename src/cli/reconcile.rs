@@ -5,7 +5,7 @@ use books::explain::text::inert;
 use books::instance::{self, Lifted};
 use books::payouts::hear::{self, Said};
 use books::payouts::record::{self, Source};
-use books::payouts::{PayoutError, inbound};
+use books::payouts::{PayoutError, exceptions, inbound};
 use clap::Args;
 use program::payout::{Payout, PayoutId, Ruling, Word as Spoken};
 use sea_orm::DatabaseTransaction;
@@ -47,7 +47,7 @@ pub(crate) async fn run(at: &At, args: &ReconcileArgs) -> Result<bool, CliError>
         look_up(at, &books, provider.as_ref(), &payout, &mut outcome).await?;
     }
     let tx = books.begin_read().await?;
-    let exceptions = record::exceptions(&tx).await;
+    let exceptions = exceptions::open(&tx).await;
     tx.rollback().await?;
     outcome.open.extend(exceptions?);
     if outcome.open.is_empty() {
@@ -187,7 +187,7 @@ fn print(at: &At, outcome: &Outcome) -> Result<(), CliError> {
         text.push_str(&format!("{} was {}, is {}{reason}\n", word(change, "payout"), word(change, "from"), word(change, "to")));
     }
     for one in open {
-        let words = ["what", "payout", "status", "word", "event", "reason"].map(|name| word(one, name));
+        let words = ["id", "what", "payout", "status", "word", "event", "reason"].map(|name| word(one, name));
         let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
         text.push_str(&format!("look at: {}\n", words.join(", ")));
     }

@@ -11,6 +11,8 @@ mod canonical;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod hosted;
+#[cfg(test)]
 mod json_difference;
 #[cfg(test)]
 mod library;
@@ -18,6 +20,8 @@ mod library;
 mod postgres;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod provider;
 #[cfg(test)]
 mod seeded;
 
@@ -63,6 +67,8 @@ mod people;
 mod printed;
 #[cfg(test)]
 mod refunds;
+#[cfg(test)]
+mod runs;
 #[cfg(test)]
 mod same_numbers;
 #[cfg(test)]

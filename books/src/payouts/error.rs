@@ -107,6 +107,9 @@ pub enum PayoutError {
         /// Why not.
         why: String,
     },
+    /// There is no such exception.
+    #[error("there is nothing {0} to be looked at; see `payout list`")]
+    NoException(String),
     /// A restored database may send nothing yet.
     #[error("the database was restored from a backup and what was sent after it is not known here; `payout reconcile` lifts the pause")]
     NotReconciled,
@@ -136,6 +139,7 @@ impl PayoutError {
             | Self::NotWaiting { .. }
             | Self::SamePerson { .. }
             | Self::DestinationTaken(_)
+            | Self::NoException(_)
             | Self::NotReconciled => true,
         }
     }
