@@ -128,7 +128,7 @@ fn provider(demo: &Demo) -> Vec<Value> {
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}"))
+    value[field].as_str().expect("a text")
 }
 
 /// What happened at the provider, but for ids and times: those are of the run, not of the seed.
