@@ -22,6 +22,8 @@ pub(crate) async fn run(at: &At, database: Option<String>, args: ServeArgs) -> R
         config.database.url = crate::config::Secret::new(url);
     }
     let books = crate::app::open(config.database.url.expose()).await?;
+    let started = config.clock.start.unwrap_or(at.now);
+    crate::instance::check(&books, config.database.url.expose(), started).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     let running = Running::start(books.clone(), config).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     tell(at, &books, &running).await?;
     let was_asked = running.until(asked_to_stop()).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
