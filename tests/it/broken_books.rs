@@ -176,7 +176,7 @@ const DUPLICATES: [(&str, &str, &str); 3] = [
 ];
 
 /// The invariants that `verify --json` finds broken, each with the number of its rows.
-fn broken(app: &App) -> Vec<(String, usize)> {
+pub(crate) fn broken(app: &App) -> Vec<(String, usize)> {
     let finished = app.run("verify --json");
     let said: Value =
         serde_json::from_slice(&finished.stdout).unwrap_or_else(|error| panic!("{error}\n{}{}", finished.stdout_text(), finished.stderr));
@@ -192,7 +192,7 @@ fn broken(app: &App) -> Vec<(String, usize)> {
     broken
 }
 
-fn assert_named(app: &App, invariant: &str, what: &str) {
+pub(crate) fn assert_named(app: &App, invariant: &str, what: &str) {
     let found = broken(app);
     assert!(found.iter().any(|(name, _)| name == invariant), "{what} breaks {invariant}; verify found {found:?}");
 }
@@ -221,7 +221,7 @@ fn verify_names_what_is_there_twice(app: &App) {
 }
 
 /// Takes a table's key away and writes one of its rows again.
-fn repeat_rows(books: &Access, table: &str, key: &str) {
+pub(crate) fn repeat_rows(books: &Access, table: &str, key: &str) {
     if books.is_sqlite() {
         for statement in [
             format!("CREATE TABLE keyless AS SELECT * FROM {table}"),

@@ -28,6 +28,8 @@ mod seeded;
 #[cfg(test)]
 mod broken_books;
 #[cfg(test)]
+mod broken_runs;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod constraints;
@@ -63,6 +65,8 @@ mod payouts;
 mod people;
 #[cfg(test)]
 mod printed;
+#[cfg(test)]
+mod reconciled;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]
