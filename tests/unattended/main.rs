@@ -44,5 +44,10 @@ mod serving;
 mod wait;
 mod world;
 
+mod downtime;
+mod faults;
 mod kills;
+mod poisoned;
 mod story;
+mod two_services;
+mod webhooks;

@@ -51,13 +51,18 @@ pub(crate) fn recorded(engine: Engine, facts: Facts, settlement: &str) -> App {
 /// Facts by command.
 pub(crate) fn record(app: &App, facts: Facts, settlement: &str) {
     app.apply(&facts.programme(settlement));
+    record_members(app, facts);
+}
+
+/// Members and what they sold, of a programme that is there.
+pub(crate) fn record_members(app: &App, facts: Facts) {
     app.import("partners", &facts.partner_rows());
     app.import("customers", "id,name\nc1,Customer");
     app.import("invoices", &facts.invoice_rows());
 }
 
 /// People, and an approved destination for each partner; by the library, since they are many.
-fn destine(app: &App, facts: Facts) {
+pub(crate) fn destine(app: &App, facts: Facts) {
     let now: Instant = BEFORE.parse().expect("an instant");
     RUNTIME.block_on(async {
         let books = Books::open(&app.url()).await.expect("the database opens");
