@@ -48,7 +48,7 @@ impl Hosted {
     /// Starts one that pays through `provider`; its clock stands where that of the commands does.
     pub(crate) fn start(app: &App, provider: Arc<dyn PayoutPort>) -> Self {
         RUNTIME.block_on(async {
-            let books = open(app).await;
+            let books = open(&app.url()).await;
             let clock: Arc<ManualClock> = Arc::new(ManualClock::at(durable::Instant(day(0).0)));
             let registry = Registry::new()
                 .with(SettlementRun { books: books.clone(), partners: Arc::new(Plain { books: books.clone() }), clock: clock.clone() })
@@ -79,7 +79,7 @@ impl Hosted {
         stop.send(()).expect("it runs");
         RUNTIME.block_on(async {
             served.await.expect("it ends well");
-            self.engine.resign().await.expect("its lease ends");
+            self.engine.leave().await.expect("its lease ends");
             self.books.read().clone().close().await.expect("the database closes");
             self.books.write().clone().close().await.expect("the database closes");
         });

@@ -144,7 +144,7 @@ fn a_new_generation_sends_nothing_before_it_is_reconciled(app: &App) {
 /// What a service does when it starts; no connection stays open on a file that is exchanged.
 fn check(app: &App) -> Result<i64, InstanceError> {
     RUNTIME.block_on(async {
-        let books = open(app).await;
+        let books = open(&app.url()).await;
         let found = instance::check(&books, &app.url(), day(0)).await.map(|instance| instance.generation);
         books.read().clone().close().await.expect("the database closes");
         books.write().clone().close().await.expect("the database closes");
