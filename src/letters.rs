@@ -250,7 +250,7 @@ impl Postman {
     }
 
     #[cfg(not(feature = "pdf"))]
-    #[allow(clippy::unused_async, clippy::unused_async_trait_impl, reason = "with the feature it waits")]
+    #[allow(clippy::unused_async, reason = "with the feature it waits")]
     async fn statement(
         &self,
         _tx: &DatabaseTransaction,

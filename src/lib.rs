@@ -10,10 +10,14 @@ mod demo;
 pub mod http;
 pub mod ids;
 pub mod inbound;
+pub mod instance;
 pub mod letters;
 pub mod logging;
+pub mod ops;
 pub mod payout_limits;
+pub mod restore;
 pub mod schedules;
 pub mod service;
 #[cfg(feature = "pdf")]
 pub mod statement_pdf;
+pub mod verify;

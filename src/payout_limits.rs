@@ -1,4 +1,4 @@
-//! The configured caps, for the books.
+//! The caps of the configuration, for the books (reliability.md §3.6).
 
 use books::payouts::limits::{Cap, Limits};
 
@@ -7,6 +7,32 @@ use crate::config::{AmountLimit, Payouts};
 /// The caps of `[payouts]`.
 #[must_use]
 pub fn limits(payouts: &Payouts) -> Limits {
-    let cap = |limit: Option<AmountLimit>| limit.map_or_else(Cap::default, |limit| Cap::of_any(limit.exact()));
     Limits { payout: cap(payouts.max_per_payout), partner_day: cap(payouts.max_per_partner_per_day), day: cap(payouts.max_per_day) }
+}
+
+/// One figure for whatever currency; without a figure nothing is held for it.
+fn cap(limit: Option<AmountLimit>) -> Cap {
+    limit.map(|limit| Cap::of_any(limit.major())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use program::money::Currency;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_books_hold_what_the_configuration_says() {
+        let variables = [("TRIBUTARY_PAYOUTS__MAX_PER_PAYOUT", "1234.56"), ("TRIBUTARY_PAYOUTS__MAX_PER_DAY", "0.999")];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::layered(None, variables).expect("a configuration");
+        let found = limits(&config.payouts);
+        for code in ["USD", "JPY", "KWD"] {
+            let currency: Currency = code.parse().expect("a currency");
+            assert_eq!(found.payout.minor(currency), config.payouts.max_per_payout.map(|limit| limit.minor_in(currency)), "{code}");
+            assert_eq!(found.day.minor(currency), config.payouts.max_per_day.map(|limit| limit.minor_in(currency)), "{code}");
+            assert_eq!(found.partner_day.minor(currency), None);
+        }
+    }
 }

@@ -165,6 +165,10 @@ impl Running {
         };
         let served = http::serve(self.listener, self.http, shutdown).await;
         self.actors.end(&self.shared, self.shutdown_limit).await;
+        if let Err(error) = self.shared.engine.leave().await {
+            // Its lease runs out by itself.
+            tracing::warn!(error = crate::cli::with_causes(&error), "service.lease_kept");
+        }
         served?;
         Ok(told.await.unwrap_or(false))
     }

@@ -1,6 +1,6 @@
 //! Opens a database: one writer and many readers on SQLite, a pool on PostgreSQL; refuses settings that lose money on a power cut.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -201,6 +201,18 @@ impl Books {
         refuse_unsafe(&connection).await?;
         Ok(Self { write: connection.clone(), read: connection, address: Address::Postgres(Box::new(options)) })
     }
+}
+
+/// The file of a SQLite address; `None`: it is PostgreSQL's.
+///
+/// # Errors
+/// [`ConnectionError::UnknownAddress`].
+pub fn sqlite_file(url: &str) -> Result<Option<PathBuf>, ConnectionError> {
+    if !url.starts_with("sqlite:") {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| ConnectionError::UnknownAddress(url.into()))?;
+    Ok(Some(options.get_filename().to_owned()))
 }
 
 /// Connections whose queries PostgreSQL does not compile first: it does so where it expects much work, which it does of every table that

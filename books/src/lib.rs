@@ -6,6 +6,7 @@ pub mod connection;
 pub mod explain;
 pub mod export;
 pub mod gate;
+pub mod instance;
 pub mod ledger;
 pub mod load;
 pub mod payouts;

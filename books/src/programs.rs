@@ -125,6 +125,14 @@ pub async fn apply(tx: &DatabaseTransaction, programme: &Programme, source: &str
     Ok(Applied { program: id.into(), number: next, effective_from, unchanged: false })
 }
 
+/// The ids of all programmes, in order.
+///
+/// # Errors
+/// The database failed.
+pub async fn ids(tx: &DatabaseTransaction) -> Result<Vec<String>, LoadError> {
+    rows(tx, "SELECT id FROM programs ORDER BY id", vec![]).await?.iter().map(|row| row.string(0)).collect()
+}
+
 /// Whether a partner is recorded.
 ///
 /// # Errors

@@ -20,6 +20,8 @@ const ROLES_MAX: usize = 50;
 pub const FINANCE: &str = "finance";
 /// Who keeps the product running.
 pub const OPS: &str = "ops";
+/// Who may do what ops may, and more.
+pub const ADMIN: &str = "admin";
 /// Somebody of a partner, who sees that partner only.
 pub const PARTNER: &str = "partner";
 

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p tributary-durable --bench engine -- [sqlite|postgres] [--runs N] [--in-flight N] [--timers N:SECONDS] [--stop]`
 
+#![allow(clippy::float_arithmetic, clippy::as_conversions, clippy::cast_precision_loss, reason = "figures for people")]
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use durable::host::{self, HostOptions};
+use durable::probe::{Fate, Point, Probe};
 use durable::{Context, Database, Engine, Interrupt, Options, Registry, StepError, TxStep, Workflow};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, TransactionTrait};
 use support::{Kind, TestDatabase};
@@ -126,40 +129,49 @@ async fn commits(database: &Database, at_once: usize, count: usize) -> f64 {
     (count / at_once * at_once) as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// Runs started and finished, `at_once` of them under way at any time.
+/// Runs started and finished, `at_once` of them under way at any time; one dispatcher takes what is due for as many workers.
 async fn five_steps(database: &Database, at_once: usize, count: usize) -> (f64, Vec<Duration>) {
     let engine = Engine::open(database.clone(), Registry::new().with(FiveSteps), Options::new("bench")).await.expect("an engine opens");
     let free = Arc::new(Semaphore::new(at_once));
     let begun = Instant::now();
-    let mut driven = tokio::task::JoinSet::new();
-    let mut latencies = Vec::with_capacity(count);
-    let starts = Arc::new(std::sync::Mutex::new(std::collections::HashMap::new()));
-    for n in 0..count {
-        let permit = Arc::clone(&free).acquire_owned().await.expect("the semaphore is open");
-        let (engine, starts) = (engine.clone(), Arc::clone(&starts));
-        driven.spawn(async move {
-            let started = Instant::now();
-            let run = engine.start::<FiveSteps>(&format!("k{n}"), &0).await.expect("a run starts").run;
-            starts.lock().expect("no panic").insert(run, started);
-            // Each takes whatever is due: its own run, or one that was started beside it.
-            let mut ended = Vec::new();
-            for claimed in engine.claim(1).await.expect("runs are taken") {
-                let run = claimed.run().clone();
-                assert_eq!(claimed.drive().await, durable::Drive::Done);
-                ended.push(starts.lock().expect("no panic").get(&run).map_or(Duration::ZERO, Instant::elapsed));
+    let starter = tokio::spawn({
+        let (engine, free) = (engine.clone(), Arc::clone(&free));
+        async move {
+            let mut starting = tokio::task::JoinSet::new();
+            for n in 0..count {
+                free.acquire().await.expect("the semaphore is open").forget();
+                let engine = engine.clone();
+                starting.spawn(async move {
+                    let at = begun.elapsed().as_micros();
+                    engine.start::<FiveSteps>(&format!("{n}"), &i64::try_from(at).expect("short")).await.expect("a run starts");
+                });
+                while starting.try_join_next().is_some() {}
             }
-            drop(permit);
-            ended
-        });
+            while starting.join_next().await.is_some() {}
+        }
+    });
+    let mut latencies = Vec::with_capacity(count);
+    let mut driven = tokio::task::JoinSet::new();
+    while latencies.len() < count {
+        for claimed in engine.claim(at_once).await.expect("runs are taken") {
+            let started = Duration::from_micros(claimed.input().parse().expect("a number"));
+            let free = Arc::clone(&free);
+            driven.spawn(async move {
+                assert_eq!(claimed.drive().await, durable::Drive::Done);
+                free.add_permits(1);
+                begun.elapsed().checked_sub(started).unwrap_or_default()
+            });
+        }
+        tokio::select! {
+            () = engine.hinted() => {}
+            Some(ended) = driven.join_next() => latencies.push(ended.expect("no panic")),
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+        }
         while let Some(ended) = driven.try_join_next() {
-            latencies.extend(ended.expect("no panic"));
+            latencies.push(ended.expect("no panic"));
         }
     }
-    while let Some(ended) = driven.join_next().await {
-        latencies.extend(ended.expect("no panic"));
-    }
-    host::run_until_idle(&engine, at_once).await.expect("the rest is driven");
-    assert!(latencies.len() * 100 >= count * 99, "{} of {count} were driven", latencies.len());
+    starter.await.expect("no panic");
     (count as f64 / begun.elapsed().as_secs_f64(), latencies)
 }
 
@@ -186,24 +198,47 @@ async fn in_flight(kind: Kind, count: i64) {
         test.database.write().execute_unprepared(&text).await.expect("rows are inserted");
     }
     let begun = Instant::now();
-    let engine = Engine::open(test.database.clone(), Registry::new().with(FiveSteps), Options::new("bench")).await.expect("an engine opens");
+    let progress = Arc::new(Progress::default());
+    let options = Options { probe: progress.clone(), ..Options::new("bench") };
+    let engine = Engine::open(test.database.clone(), Registry::new().with(FiveSteps), options).await.expect("an engine opens");
     let ready = begun.elapsed();
     let after = Instant::now();
-    let mut resumed = 0_i64;
-    let mut driven = tokio::task::JoinSet::new();
-    let mut all_taken = Duration::ZERO;
-    while resumed < count {
-        for claimed in engine.claim(256).await.expect("runs are taken") {
-            resumed += 1;
-            driven.spawn(claimed.drive());
+    *progress.since.lock().expect("no panic") = Some(after);
+    let mut taken = Vec::new();
+    loop {
+        let some = engine.claim(1_024).await.expect("runs are taken");
+        if some.is_empty() {
+            break;
         }
-        all_taken = after.elapsed();
+        taken.extend(some);
     }
+    let all_taken = after.elapsed();
+    let mut driven: tokio::task::JoinSet<_> = taken.into_iter().map(durable::Claimed::drive).collect();
     let mut done = 0;
     while let Some(drive) = driven.join_next().await {
         done += i64::from(drive.expect("no panic") == durable::Drive::Done);
     }
-    println!("{count} in flight: ready after {ready:?}, all resumed {all_taken:?} after that, all done {:?} ({done})", after.elapsed());
+    let went_on = progress.last.lock().expect("no panic").unwrap_or_default();
+    println!(
+        "{count} in flight: ready after {ready:?}; after that all taken {all_taken:?}, all gone on {went_on:?}, all done {:?} ({done})",
+        after.elapsed()
+    );
+}
+
+/// When the last run has committed the step that it stood before.
+#[derive(Debug, Default)]
+struct Progress {
+    since: std::sync::Mutex<Option<Instant>>,
+    last: std::sync::Mutex<Option<Duration>>,
+}
+
+impl Probe for Progress {
+    fn at(&self, point: Point, _workflow: &str, step: &str) -> Fate {
+        if point == Point::AfterResult && step == "two" {
+            *self.last.lock().expect("no panic") = self.since.lock().expect("no panic").map(|since| since.elapsed());
+        }
+        Fate::GoOn
+    }
 }
 
 /// Timers due evenly over some seconds: how late they fire.

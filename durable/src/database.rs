@@ -74,6 +74,11 @@ pub(crate) fn is_storage(error: &DbErr) -> bool {
     })
 }
 
+/// Whether SQLite could not write or flush its files.
+pub(crate) fn is_io(error: &DbErr) -> bool {
+    code(error).is_some_and(|code| code.len() < 5 && code.parse::<u32>().is_ok_and(|number| number & 0xff == 10))
+}
+
 /// Whether the database itself said so; otherwise the connection broke, and what was asked may have happened.
 pub(crate) fn is_answer(error: &DbErr) -> bool {
     code(error).is_some()

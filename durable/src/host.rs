@@ -28,7 +28,7 @@ impl Default for HostOptions {
 /// Takes and drives runs until `shutdown` is ready; what is executed then may finish within the grace.
 ///
 /// # Errors
-/// [`EngineError::Replaced`]; errors of the database are logged and tried again at the next poll.
+/// [`EngineError::Replaced`], [`EngineError::Storage`]: the process must stop; other errors of the database are logged and tried again at the next poll.
 pub async fn serve(engine: &Engine, options: HostOptions, shutdown: impl Future<Output = ()> + Send) -> Result<(), EngineError> {
     let mut driven = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -41,7 +41,7 @@ pub async fn serve(engine: &Engine, options: HostOptions, shutdown: impl Future<
                 Ok(0) => until_due(engine, options.poll).await,
                 Ok(_) if driven.len() < options.workers => Duration::ZERO,
                 Ok(_) => options.poll,
-                Err(error @ EngineError::Replaced(_)) => return Err(error),
+                Err(error @ (EngineError::Replaced(_) | EngineError::Storage(_))) => return Err(error),
                 Err(error) => {
                     tracing::error!(error = crate::json::chain(&error), "durable.claim_failed");
                     options.poll

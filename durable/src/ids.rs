@@ -1,4 +1,4 @@
-//! Ids of our own: a prefix and a UUIDv7, so that they sort by time.
+//! Ids of our own: a prefix and a `UUIDv7`, so that they sort by time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::clock::Instant;
 
-/// The id of a run: `wfr_` and a UUIDv7.
+/// The id of a run: `wfr_` and a `UUIDv7`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(String);
@@ -54,7 +54,7 @@ impl FromStr for RunId {
     }
 }
 
-/// `prefix` and a UUIDv7 of this instant.
+/// `prefix` and a `UUIDv7` of this instant.
 pub(crate) fn prefixed(prefix: &str, now: Instant) -> String {
     let seconds = u64::try_from(now.0.div_euclid(1_000_000)).unwrap_or(0);
     let nanoseconds = u32::try_from(now.0.rem_euclid(1_000_000)).unwrap_or(0) * 1_000;

@@ -8,6 +8,7 @@
 //! | [`context`] | what a workflow may do |
 //! | [`workflow`] | what a workflow is, and which ones this binary knows |
 //! | [`runs`], [`operate`] | start, signal, list, show, sweep; pause, resume, retry, cancel |
+//! | [`nodes`] | who is alive on a database |
 //! | [`engine`], [`host`] | take runs and drive them; a plain host on tokio |
 //! | [`schedules`], [`outbox`] | cron slots; messages that leave after their commit |
 //! | [`verify`] | what must always hold of these tables |
@@ -23,6 +24,7 @@ pub mod ids;
 pub mod json;
 #[cfg(feature = "kit")]
 pub mod kit;
+pub mod nodes;
 pub mod operate;
 pub mod outbox;
 pub mod probe;

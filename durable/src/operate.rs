@@ -23,8 +23,8 @@ pub enum OperateError {
         /// What was asked.
         act: Act,
     },
-    /// It was undone already.
-    #[error("run {run} failed and was undone; start a new one under another key")]
+    /// It was undone already, or others know its end.
+    #[error("run {run} failed for good: it was undone, or another run has its end; start a new one under another key")]
     Undone {
         /// The run.
         run: RunId,

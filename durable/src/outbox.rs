@@ -237,6 +237,14 @@ fn one(changed: u64, id: &str) -> Result<(), OutboxError> {
     if changed == 1 { Ok(()) } else { Err(OutboxError::NotHeld(id.to_owned())) }
 }
 
+/// A message, if there is one of the id.
+///
+/// # Errors
+/// [`OutboxError::Database`].
+pub async fn find<C: ConnectionTrait>(db: &C, id: &str) -> Result<Option<message::Model>, OutboxError> {
+    Ok(message::Entity::find_by_id(id).one(db).await?)
+}
+
 /// The messages of a status, oldest first, after an id.
 ///
 /// # Errors

@@ -17,9 +17,9 @@ pub struct RetryPolicy {
 
 impl RetryPolicy {
     /// For a step in the database: five attempts within about five seconds.
-    pub const TX: Self = Self { attempts_max: 5, first: Duration::from_millis(200), factor: 3, longest: Duration::from_secs(60) };
+    pub const TX: Self = Self { attempts_max: 5, first: Duration::from_millis(200), factor: 3, longest: Duration::from_mins(1) };
     /// For a step in the outside world: eight attempts within some ten minutes.
-    pub const STEP: Self = Self { attempts_max: 8, first: Duration::from_secs(1), factor: 3, longest: Duration::from_secs(300) };
+    pub const STEP: Self = Self { attempts_max: 8, first: Duration::from_secs(1), factor: 3, longest: Duration::from_mins(5) };
 
     /// The wait after attempt number `attempt` (from 1), without jitter.
     #[must_use]

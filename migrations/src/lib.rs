@@ -12,6 +12,7 @@ mod m0002_settlement;
 mod m0003_ledger;
 mod m0004_durable;
 mod m0005_payouts;
+mod m0006_instance;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_ledger::Step),
             Box::new(m0004_durable::Step),
             Box::new(m0005_payouts::Step),
+            Box::new(m0006_instance::Step),
         ]
     }
 }

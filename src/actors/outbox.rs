@@ -123,7 +123,7 @@ fn wait(attempt: i64, id: &str) -> Duration {
     let doubled = u32::try_from(attempt.clamp(1, 16) - 1).unwrap_or(0);
     let wait = FIRST_WAIT.saturating_mul(1 << doubled).min(LONGEST_WAIT);
     let share = u32::from(id.bytes().fold(0_u8, u8::wrapping_add));
-    wait - wait / 1024 * share
+    wait.saturating_sub(wait / 1024 * share)
 }
 
 async fn in_write<T, F>(books: &Books, work: F) -> Result<T, OutboxError>

@@ -30,7 +30,7 @@ const WAITING_MAX: usize = 32;
 /// How long an actor without commands lives.
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a partner may keep a batch waiting for it.
-const TURN_MAX: Duration = Duration::from_secs(60);
+const TURN_MAX: Duration = Duration::from_mins(1);
 
 /// A desk that can't be opened.
 #[derive(Debug, thiserror::Error)]

@@ -87,8 +87,8 @@ impl Hosting {
                     }
                 }
             }
-            Err(error @ EngineError::Replaced(_)) => {
-                tracing::error!(error = causes(&error), "service.replaced");
+            Err(error @ (EngineError::Replaced(_) | EngineError::Storage(_))) => {
+                tracing::error!(error = causes(&error), "service.must_stop");
                 self.shared.stop.cancel();
             }
             Err(error) => tracing::error!(error = causes(&error), "runs.claim_failed"),

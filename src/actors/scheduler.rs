@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use books::connection::Books;
+use books::load::row::LoadError;
 use durable::schedules::{self as slots, ScheduleError};
 use program::calendar::Instant;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::{Shared, causes};
-use crate::schedules::{self, RecordError};
+use crate::schedules::{self, RecordError, Scheduled};
 
 /// The longest time between two looks at the clock.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -64,11 +65,11 @@ impl Actor for Scheduler {
 /// # Errors
 /// The database failed, or a programme asks for what is no schedule.
 pub(super) async fn record(books: &Books, now: Instant) -> Result<(), RecordError> {
-    let tx = books.begin_write().await?;
+    let tx = books.begin_write().await.map_err(LoadError::from)?;
     match schedules::record(&tx, now).await {
-        Ok(()) => Ok(tx.commit().await?),
+        Ok(_) => Ok(tx.commit().await.map_err(LoadError::from)?),
         Err(error) => {
-            tx.rollback().await?;
+            tx.rollback().await.map_err(LoadError::from)?;
             Err(error)
         }
     }
@@ -82,8 +83,12 @@ async fn fire(books: &Books, now: Instant) -> Result<usize, ScheduleError> {
     }
     let mut count = 0;
     for line in slots::list(books.read()).await? {
+        let Ok(what) = line.id.parse::<Scheduled>() else {
+            tracing::error!(schedule = line.id, "schedule.unknown");
+            continue;
+        };
         let tx = books.begin_write().await?;
-        match slots::fire_due(&tx, &line.id, at, |slot| schedules::starts(&line.id, slot)).await {
+        match slots::fire_due(&tx, &line.id, at, |slot| what.starts(slot)).await {
             Ok(decided) => {
                 tx.commit().await?;
                 for one in &decided {

@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{At, CliError, output};
-use crate::demo::{self, DemoError, Options, Progress, Style};
+use super::{At, CliError, output, with_causes};
+use crate::demo::{self, DemoError, Options, Played, Progress, Style};
 
-/// Imports, settlements, reviews, journal, verification; statements come on top.
-const STEPS: u64 = 32;
+/// Imports, settlements, reviews, payment, journal, verification; statements come on top.
+const STEPS: u64 = 33;
 /// Where nobody says how wide the terminal is.
 const COLUMNS: usize = 80;
 
 /// Makes a directory with a database of its own (--database is not used), a programme, a year of made-up data for partners on three levels,
-/// settles every month, recertifies every quarter, and writes statements and the journal. The same seed gives the same bytes.
+/// settles every month, recertifies every quarter, pays the last month through a provider in another process (it moves no money) with its
+/// mails, and writes statements and the journal. The same seed gives the same, but for the ids of payouts and the seconds of the payment.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// A directory that does not exist yet, or is empty
@@ -33,6 +34,9 @@ pub(crate) struct DemoArgs {
     /// Replace what a demo made in the directory before; other files stay
     #[arg(long)]
     force: bool,
+    /// Keep the service up afterwards, with its schedules and its provider, until Ctrl-C
+    #[arg(long)]
+    serve: bool,
     /// Not used: a demo has a database of its own
     #[arg(long, hide = true)]
     database: Option<String>,
@@ -44,24 +48,33 @@ fn partners(text: &str) -> Result<usize, String> {
 }
 
 pub(crate) async fn run(at: &At, args: DemoArgs) -> Result<(), CliError> {
-    let DemoArgs { directory, partners, seed, all_statements, force, database: _ } = args;
-    let options = Options { directory, partners, seed, all_statements, replace: force };
+    let DemoArgs { directory, partners, seed, all_statements, force, serve, database: _ } = args;
+    if serve && at.json {
+        return Err(CliError::Input("--serve tells more than one document; leave --json out".into()));
+    }
+    let options = Options { directory, partners, seed, all_statements, replace: force, serve };
     let bar = progress_bar();
     let played = demo::play(&options, Progress::new(bar.clone())).await;
     bar.finish_and_clear();
-    let outcome = played.map_err(|error| failed(&error))?;
+    let Played { outcome, books, hosted } = played.map_err(|error| failed(&error))?;
     if at.json {
         return output::json(&outcome.json());
     }
     let on_terminal = stdout().is_terminal();
     let colour = on_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    output::text(&demo::report(&outcome, &Style { width: width(), colour, program: demo::called() }))
+    output::text(&demo::report(&outcome, &Style { width: width(), colour, program: demo::called() }))?;
+    let Some(hosted) = hosted else { return Ok(()) };
+    let asked = super::serve::asked_to_stop().map_err(|error| CliError::Failed(format!("signals can't be heard: {error}")))?;
+    output::text(&format!("\nThe service goes on until Ctrl-C; its clock was started at {}.\n", hosted.clock))?;
+    super::serve::tell(at, &books, hosted.address).await?;
+    hosted.until(asked).await.map_err(|error| failed(&error))?;
+    Played::close(&books).await.map_err(|error| failed(&error))
 }
 
-/// What the caller can mend ends with exit code 2: the directory.
+/// What the caller can mend ends with exit code 2: the directory, a binary that was not built.
 fn failed(error: &DemoError) -> CliError {
-    let text = error.to_string();
-    if matches!(error, DemoError::Directory(_)) { CliError::Input(text) } else { CliError::Failed(text) }
+    let text = with_causes(error);
+    if matches!(error, DemoError::Directory(_) | DemoError::NoProvider(_)) { CliError::Input(text) } else { CliError::Failed(text) }
 }
 
 /// A bar on standard error, where that is a terminal.

@@ -4,14 +4,10 @@ use books::payouts::destinations::{self, New, Recorded};
 use clap::{Args, Subcommand};
 use program::money::Currency;
 use program::payout::Destination;
+use workflows::letters::{self, Letter};
 
-use super::{At, CliError, act, output};
-
-/// How long money waits before it goes to a new destination, where the configuration says nothing.
-const COOLING_OFF: &str = "48h";
-/// Where it says something.
-const COOLING_OFF_VARIABLE: &str = "TRIBUTARY_PAYOUTS__DESTINATION_COOLING_OFF";
-const SECOND_US: i64 = 1_000_000;
+use super::configured::ConfigArgs;
+use super::{At, CliError, act, output, wake};
 
 #[derive(Debug, Args)]
 pub(crate) struct DestinationArgs {
@@ -30,6 +26,8 @@ enum DestinationCommand {
         /// Who does it: a user with the role finance, not the one who added it
         #[arg(long)]
         by: String,
+        #[command(flatten)]
+        config: ConfigArgs,
     },
     /// All destinations
     List,
@@ -63,7 +61,7 @@ struct AddArgs {
 pub(crate) async fn run(at: &At, args: DestinationArgs) -> Result<(), CliError> {
     match args.command {
         DestinationCommand::Add(args) => add(at, args).await,
-        DestinationCommand::Approve { id, by } => approve(at, &id, &by).await,
+        DestinationCommand::Approve { id, by, config } => approve(at, &id, &by, &config).await,
         DestinationCommand::List => list(at).await,
     }
 }
@@ -78,34 +76,45 @@ async fn add(at: &At, args: AddArgs) -> Result<(), CliError> {
     };
     let destination = destination.map_err(|error| CliError::Input(error.to_string()))?;
     let books = at.books().await?;
-    let tx = books.begin_write().await?;
     let id = crate::ids::new("dst");
     let new = New { id: &id, partner: &args.partner, currency, destination: &destination };
-    let done = destinations::add(&tx, new, &args.by, at.now).await;
-    let recorded = act::end(at, &books, tx, done).await?;
+    let recorded = act::transact(at, &books, async |tx| {
+        let recorded = destinations::add(tx, new, &args.by, at.now).await?;
+        // Whoever gets the money today hears of it before another account can be used.
+        if destinations::in_force(tx, &recorded.partner, recorded.currency).await?.is_some_and(|usable| usable.id != recorded.id) {
+            letters::post(tx, &Letter::DestinationChanged { destination: recorded.id.clone() }, at.now).await?;
+        }
+        Ok(recorded)
+    })
+    .await?;
     if at.json {
         return output::json(&recorded.json());
     }
     output::text(&format!("{} waits: another person approves it with `payout destination approve {}`\n", recorded.id, recorded.id))
 }
 
-async fn approve(at: &At, id: &str, by: &str) -> Result<(), CliError> {
-    let cooling_off_us = cooling_off_us()?;
+async fn approve(at: &At, id: &str, by: &str, config: &ConfigArgs) -> Result<(), CliError> {
+    let cooling_off = config.load()?.payouts.destination_cooling_off;
+    let cooling_off_us = i64::try_from(cooling_off.as_micros()).unwrap_or(i64::MAX);
     let books = at.books().await?;
-    let tx = books.begin_write().await?;
-    let done = destinations::approve(&tx, id, by, cooling_off_us, at.now).await;
-    let approved = act::end(at, &books, tx, done).await?;
+    let approved = act::transact(at, &books, async |tx| {
+        let approved = destinations::approve(tx, id, by, cooling_off_us, at.now).await?;
+        if approved.is_new && approved.before.is_some() {
+            // It was told when it was added, unless no other was in force by then: a letter is posted once.
+            letters::post(tx, &Letter::DestinationChanged { destination: id.to_owned() }, at.now).await?;
+        }
+        if approved.is_new {
+            let Recorded { partner, currency, .. } = &approved.recorded;
+            wake::held_in(tx, partner, *currency, &format!("destination {id}"), at.now).await?;
+        }
+        Ok(approved)
+    })
+    .await?;
     if at.json {
         return output::json(&approved.recorded.json());
     }
     let from = approved.recorded.approved.map(|(.., from)| from.to_string()).unwrap_or_default();
     output::text(&format!("{id} is approved; money may go there from {from} on\n"))
-}
-
-fn cooling_off_us() -> Result<i64, CliError> {
-    let text = std::env::var(COOLING_OFF_VARIABLE).ok().filter(|text| !text.is_empty()).unwrap_or_else(|| COOLING_OFF.to_owned());
-    let seconds = program::file::seconds(&text).and_then(|seconds| i64::try_from(seconds).ok()).and_then(|seconds| seconds.checked_mul(SECOND_US));
-    seconds.ok_or_else(|| CliError::Input(format!("{COOLING_OFF_VARIABLE} is {text:?}; write a length of time like 48h")))
 }
 
 async fn list(at: &At) -> Result<(), CliError> {

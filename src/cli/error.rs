@@ -7,6 +7,14 @@ use books::release::ReleaseError;
 use books::review::ReviewError;
 use books::settlement::SettleError;
 use books::users::PersonError;
+use durable::outbox::OutboxError;
+use durable::runs::RunError;
+use durable::schedules::ScheduleError;
+use workflows::payout::WakeError;
+
+use crate::ops::{self, OpsError};
+use crate::restore::RestoreError;
+use crate::verify::VerifyError;
 
 /// What ends a command early.
 #[derive(Debug)]
@@ -128,6 +136,51 @@ impl From<PayoutError> for CliError {
     fn from(error: PayoutError) -> Self {
         let text = with_causes(&error);
         if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<OpsError> for CliError {
+    fn from(error: OpsError) -> Self {
+        let text = with_causes(&error);
+        if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        let text = with_causes(&error);
+        if ops::is_wrong_run(&error) { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<RestoreError> for CliError {
+    fn from(error: RestoreError) -> Self {
+        let text = with_causes(&error);
+        if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<VerifyError> for CliError {
+    fn from(error: VerifyError) -> Self {
+        Self::Failed(with_causes(&error))
+    }
+}
+
+impl From<WakeError> for CliError {
+    fn from(error: WakeError) -> Self {
+        Self::Failed(with_causes(&error))
+    }
+}
+
+impl From<ScheduleError> for CliError {
+    fn from(error: ScheduleError) -> Self {
+        OpsError::from(error).into()
+    }
+}
+
+impl From<OutboxError> for CliError {
+    fn from(error: OutboxError) -> Self {
+        Self::Failed(with_causes(&error))
     }
 }
 

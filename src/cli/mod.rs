@@ -1,26 +1,35 @@
 //! The command line (interface.md §3).
 
 mod act;
+mod configured;
 mod demo;
 mod destination;
 mod error;
 mod explain;
 mod export;
 mod import;
+mod mail;
 mod mistakes;
 mod output;
 mod payout;
 mod program;
 mod recertify;
+mod reconcile;
 mod release;
+mod restore;
+mod schedule;
 mod serve;
 mod settle;
+mod settle_run;
 mod settlement;
 mod simulate;
+mod timeline;
 mod touched;
 mod user;
 mod verify;
+mod wake;
 mod wallet;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -71,8 +80,18 @@ enum Command {
     Payout(payout::PayoutArgs),
     /// People and their roles
     User(user::UserArgs),
+    /// Runs: what is under way, what stopped and why
+    Workflow(workflow::WorkflowArgs),
+    /// What fires by itself, and when
+    Schedule(schedule::ScheduleArgs),
+    /// Letters to partners: sent, waiting, refused
+    Mail(mail::MailArgs),
     /// Co-op wallets
     Wallet(wallet::WalletArgs),
+    /// Bring a backup in place, as a new generation that pays nothing before `payout reconcile`
+    ///
+    /// A plain copy over the database's file would pay again what was paid after the backup was made; a service refuses to start on it.
+    Restore(restore::RestoreArgs),
     /// Check every invariant of the books, read-only
     Verify(verify::VerifyArgs),
     /// Write the books in other formats, read-only
@@ -124,8 +143,12 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Settlement(args) => settlement::run(&at, args).await?,
         Command::Recertify(args) => recertify::run(&at, args).await?,
         Command::Simulate(args) => simulate::run(&at, args).await?,
-        Command::Payout(args) => payout::run(&at, args).await?,
+        Command::Payout(args) => return payout::run(&at, args).await,
         Command::User(args) => user::run(&at, args).await?,
+        Command::Workflow(args) => workflow::run(&at, args).await?,
+        Command::Schedule(args) => schedule::run(&at, args).await?,
+        Command::Mail(args) => mail::run(&at, args).await?,
+        Command::Restore(args) => restore::run(&at, &args).await?,
         Command::Explain(args) => return explain::run(&at, args).await,
         Command::Wallet(args) => return wallet::run(&at, args).await,
         Command::Verify(args) => return verify::run(&at, args).await,

@@ -1,13 +1,19 @@
 //! `payout …`: what was asked to be paid, and how it ended.
 
-use books::connection::Books;
-use books::explain::text::inert;
-use books::payouts::{PayoutError, by_hand, intend, record, switch};
-use clap::{Args, Subcommand};
-use program::payout::{NotAPayoutId, Payout, PayoutId, Word};
-use sea_orm::DatabaseTransaction;
+use std::process::ExitCode;
 
-use super::{At, CliError, act, destination, output};
+use books::explain::text::inert;
+use books::payouts::intend::{self, Names};
+use books::payouts::{PayoutError, by_hand, exceptions, record, retry, switch};
+use clap::{Args, Subcommand};
+use durable::runs;
+use program::payout::{NotAPayoutId, Payout, PayoutId, Word};
+use workflows::PayoutRun;
+use workflows::payout::{PayoutInput, look_again_at_held, payout_of};
+
+use super::configured::ConfigArgs;
+use super::{At, CliError, act, destination, output, reconcile, wake};
+use crate::{ids, payout_limits};
 
 /// The states that a listing may be narrowed to.
 pub(super) const STATUSES: [&str; 6] = ["intended", "held", "requested", "unknown", "paid", "failed"];
@@ -49,6 +55,32 @@ enum PayoutCommand {
         #[arg(long)]
         by: String,
     },
+    /// Try again what failed, by a new payout with a key of its own; each failed payout is tried again once
+    Retry {
+        /// The payout that failed
+        #[arg(value_parser = id)]
+        id: PayoutId,
+        /// Who does it: a user with the role finance or ops
+        #[arg(long)]
+        by: String,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Ask the provider about all payouts in transit, look again at its parked messages, and list what a person must look at
+    ///
+    /// Exits with 1 while something is open. Where the database was restored from a backup, a clean end lifts the pause that came with it.
+    Reconcile(reconcile::ReconcileArgs),
+    /// Say that something that `list` asks to look at was dealt with; it is not asked for again
+    CloseException {
+        /// As `list` names it: contradicted/… or parked/…
+        id: String,
+        /// Who does it: a user with the role finance
+        #[arg(long)]
+        by: String,
+        /// How it was dealt with
+        #[arg(long)]
+        reason: String,
+    },
     /// Where partners' money goes
     Destination(destination::DestinationArgs),
 }
@@ -80,7 +112,7 @@ fn id(text: &str) -> Result<PayoutId, NotAPayoutId> {
     text.parse()
 }
 
-pub(crate) async fn run(at: &At, args: PayoutArgs) -> Result<(), CliError> {
+pub(crate) async fn run(at: &At, args: PayoutArgs) -> Result<ExitCode, CliError> {
     match args.command {
         PayoutCommand::List { status } => list(at, status.as_deref()).await,
         PayoutCommand::Show { id } => show(at, &id).await,
@@ -89,14 +121,21 @@ pub(crate) async fn run(at: &At, args: PayoutArgs) -> Result<(), CliError> {
         PayoutCommand::Pause(args) => set(at, &args, true).await,
         PayoutCommand::Resume(args) => set(at, &args, false).await,
         PayoutCommand::Release { id, by } => release(at, &id, &by).await,
+        PayoutCommand::Retry { id, by, config } => retry(at, &id, &by, &config).await,
+        PayoutCommand::Reconcile(args) => {
+            let is_clean = reconcile::run(at, &args).await?;
+            return Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        PayoutCommand::CloseException { id, by, reason } => close(at, &id, &by, &reason).await,
         PayoutCommand::Destination(args) => destination::run(at, args).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn list(at: &At, status: Option<&str>) -> Result<(), CliError> {
     let books = at.books().await?;
     let tx = books.begin_read().await?;
-    let found = async { Ok::<_, CliError>((record::list(&tx, status).await?, record::exceptions(&tx).await?, switch::look(&tx).await?)) }.await;
+    let found = async { Ok::<_, CliError>((record::list(&tx, status).await?, exceptions::open(&tx).await?, switch::look(&tx).await?)) }.await;
     tx.rollback().await?;
     let (payouts, exceptions, switch) = found?;
     let paused = switch.is_paused.then(|| serde_json::json!({ "by": switch.by, "reason": switch.reason, "at": switch.at.map(|at| at.to_string()) }));
@@ -107,7 +146,7 @@ async fn list(at: &At, status: Option<&str>) -> Result<(), CliError> {
     let mut text = table(&payouts);
     for exception in &exceptions {
         let word = |name: &str| exception[name].as_str().unwrap_or_default().to_owned();
-        let row = [word("at"), word("what"), word("payout"), word("word"), word("event"), word("reason")];
+        let row = [word("id"), word("at"), word("what"), word("payout"), word("word"), word("event"), word("reason")];
         let shown: Vec<String> = row.iter().filter(|cell| !cell.is_empty()).map(|cell| inert(cell).into_owned()).collect();
         text.push_str(&format!("look at: {}\n", shown.join(", ")));
     }
@@ -155,21 +194,57 @@ async fn show(at: &At, id: &PayoutId) -> Result<(), CliError> {
 }
 
 async fn mark(at: &At, args: &MarkArgs, word: Word) -> Result<(), CliError> {
-    let (books, tx) = begin(at).await?;
-    let done = by_hand::mark(&tx, &args.id, word, &args.by, &args.reason, at.now).await;
-    stands(at, &act::end(at, &books, tx, done).await?)
+    let books = at.books().await?;
+    let marked = act::transact(at, &books, async |tx| {
+        let marked = by_hand::mark(tx, &args.id, word, &args.by, &args.reason, at.now).await?;
+        wake::one(tx, &marked, &format!("marked {}", word.name()), at.now).await?;
+        Ok(marked)
+    });
+    stands(at, &marked.await?)
 }
 
 async fn release(at: &At, id: &PayoutId, by: &str) -> Result<(), CliError> {
-    let (books, tx) = begin(at).await?;
-    let done = intend::release(&tx, id, by, at.now).await;
-    stands(at, &act::end(at, &books, tx, done).await?)
+    let books = at.books().await?;
+    let released = act::transact(at, &books, async |tx| {
+        let released = intend::release(tx, id, by, at.now).await?;
+        wake::one(tx, &released, &format!("released {}", released.revision), at.now).await?;
+        Ok(released)
+    });
+    stands(at, &released.await?)
+}
+
+/// The run and its payout come with one commit: the run finds the payout made.
+async fn retry(at: &At, id: &PayoutId, by: &str, config: &ConfigArgs) -> Result<(), CliError> {
+    let limits = payout_limits::limits(&config.load()?.payouts);
+    let books = at.books().await?;
+    let made = act::transact(at, &books, async |tx| {
+        let failed = record::find(tx, id).await?.ok_or_else(|| PayoutError::NoPayout(id.to_string()))?;
+        let Some(period) = failed.period else { return Err(PayoutError::ClaimRetry(id.to_string()).into()) };
+        let input = PayoutInput {
+            program: failed.program.to_string(),
+            partner: failed.partner.to_string(),
+            period: period.to_string(),
+            currency: failed.currency.code().into(),
+            retry_of: Some(id.to_string()),
+        };
+        let started = runs::start_as::<PayoutRun>(tx, &input.key(), &input, durable::Instant(at.now.0)).await?;
+        let new = payout_of(&started.run).map_err(|error| CliError::Failed(error.to_string()))?;
+        let names = Names { id: &new, key: started.run.as_str(), workflow: Some(started.run.as_str()) };
+        Ok(retry::retry(tx, id, names, by, at.now, &limits).await?)
+    });
+    stands(at, &made.await?)
 }
 
 async fn set(at: &At, args: &SwitchArgs, paused: bool) -> Result<(), CliError> {
-    let (books, tx) = begin(at).await?;
-    let done = switch::set(&tx, paused, &args.by, &args.reason, at.now).await;
-    let is_new = act::end(at, &books, tx, done).await?;
+    let books = at.books().await?;
+    let is_new = act::transact(at, &books, async |tx| {
+        let is_new = switch::set(tx, paused, &args.by, &args.reason, at.now).await?;
+        if is_new && !paused {
+            look_again_at_held(tx, &ids::new("resumed"), at.now).await?;
+        }
+        Ok(is_new)
+    })
+    .await?;
     if at.json {
         return output::json(&serde_json::json!({ "paused": paused, "unchanged": !is_new }));
     }
@@ -182,10 +257,13 @@ async fn set(at: &At, args: &SwitchArgs, paused: bool) -> Result<(), CliError> {
     output::text(&format!("{what}\n"))
 }
 
-async fn begin(at: &At) -> Result<(Books, DatabaseTransaction), CliError> {
+async fn close(at: &At, id: &str, by: &str, reason: &str) -> Result<(), CliError> {
     let books = at.books().await?;
-    let tx = books.begin_write().await?;
-    Ok((books, tx))
+    let is_new = act::transact(at, &books, async |tx| Ok(exceptions::close(tx, id, by, reason, at.now).await?)).await?;
+    if at.json {
+        return output::json(&serde_json::json!({ "id": id, "closed": true, "unchanged": !is_new }));
+    }
+    output::text(&format!("{} {}\n", inert(id), if is_new { "is closed" } else { "was closed before" }))
 }
 
 fn stands(at: &At, payout: &Payout) -> Result<(), CliError> {

@@ -2,10 +2,12 @@
 
 use books::release::{self, Whose};
 use clap::Args;
+use durable::RunId;
 use program::calendar::Period;
 
 use super::settle::period;
-use super::{At, CliError, act, output};
+use super::{At, CliError, act, output, wake};
+use crate::ids;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseArgs {
@@ -47,14 +49,27 @@ impl HoldArgs {
 
 pub(crate) async fn release(at: &At, args: ReleaseArgs) -> Result<(), CliError> {
     let books = at.books().await?;
-    let tx = books.begin_write().await?;
-    let done = release::release(&tx, &args.program, args.period, &args.by, at.now).await;
-    let is_new = act::end(at, &books, tx, done).await?;
-    let ReleaseArgs { program, period, .. } = &args;
+    let ReleaseArgs { program, period, by } = &args;
+    let (is_new, started) = act::transact(at, &books, async |tx| {
+        let is_new = release::release(tx, program, *period, by, at.now).await?;
+        Ok((is_new, wake::start_due(tx, program, *period, None, at.now).await?))
+    })
+    .await?;
     if at.json {
-        return output::json(&serde_json::json!({ "program": program, "period": period.to_string(), "released": true, "unchanged": !is_new }));
+        let period = period.to_string();
+        let document = serde_json::json!({ "program": program, "period": period, "released": true, "unchanged": !is_new, "started": started });
+        return output::json(&document);
     }
-    output::text(&if is_new { format!("{program} {period} is released\n") } else { format!("{program} {period} was released before\n") })
+    let what = if is_new { "is released" } else { "was released before" };
+    output::text(&format!("{program} {period} {what}{}\n", told_of(&started)))
+}
+
+fn told_of(started: &[RunId]) -> String {
+    match started.len() {
+        0 => String::new(),
+        1 => "; a payout is started".to_owned(),
+        count => format!("; {count} payouts are started"),
+    }
 }
 
 pub(crate) async fn hold(at: &At, args: HoldArgs) -> Result<(), CliError> {
@@ -67,10 +82,14 @@ pub(crate) async fn hold(at: &At, args: HoldArgs) -> Result<(), CliError> {
 
 pub(crate) async fn unhold(at: &At, args: HoldArgs) -> Result<(), CliError> {
     let books = at.books().await?;
-    let tx = books.begin_write().await?;
-    let done = release::unhold(&tx, args.whose(), &args.reason, &args.by, at.now).await;
-    act::end(at, &books, tx, done).await?;
-    told(at, &args, false, "is not held any more", false)
+    let whose = args.whose();
+    let started = act::transact(at, &books, async |tx| {
+        release::unhold(tx, whose, &args.reason, &args.by, at.now).await?;
+        wake::held_of(tx, whose, &ids::new("unheld"), at.now).await?;
+        wake::start_due(tx, whose.program, whose.period, Some(whose.partner), at.now).await
+    })
+    .await?;
+    told(at, &args, false, &format!("is not held any more{}", told_of(&started)), false)
 }
 
 fn told(at: &At, args: &HoldArgs, held: bool, what: &str, unchanged: bool) -> Result<(), CliError> {

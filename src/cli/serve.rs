@@ -1,5 +1,6 @@
 //! `serve`: the unattended part, until it is told to stop.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -24,21 +25,23 @@ pub(crate) async fn run(at: &At, database: Option<String>, args: ServeArgs) -> R
     // Who starts it may stop it as soon as it says that it listens.
     let asked = asked_to_stop().map_err(|error| CliError::Failed(format!("signals can't be heard: {error}")))?;
     let books = crate::app::open(config.database.url.expose()).await?;
+    let started = config.clock.start.unwrap_or(at.now);
+    crate::instance::check(&books, config.database.url.expose(), started).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     let running = Running::start(books.clone(), config).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
-    tell(at, &books, &running).await?;
+    tell(at, &books, running.address).await?;
     let was_asked = running.until(asked).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     if was_asked { Ok(()) } else { Err(CliError::Failed("the service had to stop; its log says why".into())) }
 }
 
 /// What it listens on, and when each schedule fires next.
-async fn tell(at: &At, books: &books::connection::Books, running: &Running) -> Result<(), CliError> {
+pub(super) async fn tell(at: &At, books: &books::connection::Books, address: SocketAddr) -> Result<(), CliError> {
     let lines = schedules::list(books.read()).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     if at.json {
         let schedules = serde_json::to_value(&lines).map_err(|error| CliError::Failed(error.to_string()))?;
-        println!("{}", serde_json::json!({ "listening": running.address.to_string(), "schedules": schedules }));
+        println!("{}", serde_json::json!({ "listening": address.to_string(), "schedules": schedules }));
         return Ok(());
     }
-    println!("tributary {} listens on http://{}", env!("CARGO_PKG_VERSION"), running.address);
+    println!("tributary {} listens on http://{}", env!("CARGO_PKG_VERSION"), address);
     for line in &lines {
         let next = line.next_at.as_deref().unwrap_or("never");
         let state = if line.paused.is_some() { "  (paused)" } else { "" };
@@ -48,7 +51,7 @@ async fn tell(at: &At, books: &books::connection::Books, running: &Running) -> R
 }
 
 /// Ctrl-C, or what a service manager sends: heard from this call on, whenever the future is waited for.
-fn asked_to_stop() -> std::io::Result<impl Future<Output = ()> + Send> {
+pub(super) fn asked_to_stop() -> std::io::Result<impl Future<Output = ()> + Send> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

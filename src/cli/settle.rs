@@ -1,10 +1,13 @@
 //! `settle`: makes periods final, or previews them.
 
+use std::time::Duration;
+
 use books::settlement::run::{self, Target};
 use books::statements;
 use clap::Args;
 use program::calendar::Period;
 
+use super::settle_run::{self, Waited};
 use super::{At, CliError, output};
 
 #[derive(Debug, Args)]
@@ -21,6 +24,9 @@ pub(crate) struct SettleArgs {
     /// Compute only; nothing is stored
     #[arg(long)]
     preview: bool,
+    /// How long to wait for a service that is alive on the database and does the work: 90s, 10m, 2h. Without one, the command does it itself
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
+    wait: Duration,
     /// Only this partner's settlements are printed
     #[arg(long, requires = "preview")]
     partner: Option<String>,
@@ -29,6 +35,12 @@ pub(crate) struct SettleArgs {
 /// Reads a period argument.
 pub(crate) fn period(text: &str) -> Result<Period, String> {
     text.parse().map_err(|error: program::calendar::CalendarError| error.to_string())
+}
+
+/// Reads a length of time.
+fn time(text: &str) -> Result<Duration, String> {
+    let seconds = program::file::seconds(text);
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("{text:?} is no length of time; write a whole number with s, m, h or d, like 10m"))
 }
 
 pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
@@ -52,25 +64,50 @@ pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
     let tx = books.begin_read().await?;
     let open = run::open_periods(&tx, &args.program, target, Some(at.now)).await?;
     tx.rollback().await?;
+    if settle_run::is_served(at, &books).await? {
+        let (Target::Period(period) | Target::Through(period)) = target;
+        match settle_run::settle(at, &books, &args.program, period, args.wait).await {
+            Ok(Waited::Done) => return finished(at, &books, &args, &shown(target, &open)).await,
+            Ok(Waited::Alone(why)) => eprintln!("{why}; settling here"),
+            Err(error) => {
+                let made = settle_run::made_final(&books, &args.program, &open).await?;
+                return failed(at, &books, &args, &open, &made, error).await;
+            }
+        }
+    }
     let mut made = Vec::new();
     let settled = run::settle_periods(&books, &args.program, &open, at.now, |period| made.push(period)).await;
-    let Err(error) = settled else {
-        let tx = books.begin_read().await?;
-        let printed = print(at, &tx, &args, &shown(target, &open), &[], None).await;
-        tx.rollback().await?;
-        return printed;
-    };
-    let error = CliError::from(error);
-    // What is final stays final, so it is printed before the failure is told.
+    match settled {
+        Ok(()) => finished(at, &books, &args, &shown(target, &open)).await,
+        Err(error) => failed(at, &books, &args, &open, &made, error.into()).await,
+    }
+}
+
+/// What is final stays final, so it is printed before the failure is told.
+async fn failed(
+    at: &At,
+    books: &books::connection::Books,
+    args: &SettleArgs,
+    open: &[Period],
+    made: &[Period],
+    error: CliError,
+) -> Result<(), CliError> {
     if at.json || !made.is_empty() {
         let failed = open.get(made.len()).map(ToString::to_string);
         let told = serde_json::json!({ "period": failed, "message": error.text() });
         let tx = books.begin_read().await?;
-        let printed = print(at, &tx, &args, &made, &[], Some(&told)).await;
+        let printed = print(at, &tx, args, made, &[], Some(&told)).await;
         tx.rollback().await?;
         printed?;
     }
     Err(error)
+}
+
+async fn finished(at: &At, books: &books::connection::Books, args: &SettleArgs, periods: &[Period]) -> Result<(), CliError> {
+    let tx = books.begin_read().await?;
+    let printed = print(at, &tx, args, periods, &[], None).await;
+    tx.rollback().await?;
+    printed
 }
 
 /// A period asked for by name is printed even if it was final before.

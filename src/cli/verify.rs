@@ -11,7 +11,7 @@ pub(crate) struct VerifyArgs {}
 
 pub(crate) async fn run(at: &At, _args: VerifyArgs) -> Result<ExitCode, CliError> {
     let books = at.books().await?;
-    let report = books::verify::verify(&books, at.now).await?;
+    let report = crate::verify::verify(&books, at.now).await?;
     if at.json {
         output::json(&report.json())?;
     } else {

@@ -18,9 +18,9 @@ use super::layers::Layers;
 pub struct AmountLimit(Exact);
 
 impl AmountLimit {
-    /// The limit in major units.
+    /// The limit as written, in major units.
     #[must_use]
-    pub const fn exact(self) -> Exact {
+    pub const fn major(self) -> Exact {
         self.0
     }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 const MARKER: &str = ".tributary-demo";
 
 /// What a demo makes; nothing else is ever removed.
-const OWN_FILES: [&str; 5] = ["tributary.db", "tributary.db-wal", "tributary.db-shm", "reseller.toml", MARKER];
-const OWN_DIRECTORIES: [&str; 3] = ["facts", "statements", "journal"];
+const OWN_FILES: [&str; 6] = ["tributary.db", "tributary.db-wal", "tributary.db-shm", "reseller.toml", "provider.jsonl", MARKER];
+const OWN_DIRECTORIES: [&str; 4] = ["facts", "statements", "journal", "mails"];
 
 /// A directory that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,16 @@ impl Directory {
     /// The database's file.
     pub(crate) fn database_file(&self) -> PathBuf {
         self.join("tributary.db")
+    }
+
+    /// What the payment provider has done.
+    pub(crate) fn provider_journal(&self) -> PathBuf {
+        self.join("provider.jsonl")
+    }
+
+    /// The mails that were written.
+    pub(crate) fn mails(&self) -> PathBuf {
+        self.join("mails")
     }
 
     /// The address of its database.

@@ -1,12 +1,15 @@
 //! A year of plainly made-up data, settled month by month in a fresh directory, as a look at what the product does.
 
+mod accounts;
 mod billing;
 mod directory;
+mod double;
 mod facts;
 mod figures;
 mod names;
 mod network;
 mod outcome;
+mod payment;
 mod play;
 mod random;
 mod rates;
@@ -22,7 +25,7 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 
 pub(crate) use self::directory::DirectoryError;
-pub(crate) use self::play::play;
+pub(crate) use self::play::{Played, play};
 pub(crate) use self::report::{Style, called, report};
 
 /// Partners that a demo has at least, so that each story has one.
@@ -43,6 +46,8 @@ pub(crate) struct Options {
     pub(crate) all_statements: bool,
     /// Whether to replace a demo that is there.
     pub(crate) replace: bool,
+    /// Whether the service goes on after the demo, with its provider.
+    pub(crate) serve: bool,
 }
 
 /// A demo that could not be played to its end.
@@ -83,6 +88,41 @@ pub(crate) enum DemoError {
     /// The journal can't be written.
     #[error(transparent)]
     Export(#[from] books::export::ExportError),
+    /// A destination can't be had.
+    #[error(transparent)]
+    Destination(#[from] program::payout::DestinationError),
+    /// A person can't be added.
+    #[error(transparent)]
+    Person(#[from] books::users::PersonError),
+    /// An account can't be added or approved.
+    #[error(transparent)]
+    Account(#[from] books::payouts::PayoutError),
+    /// The run that pays can't be started.
+    #[error(transparent)]
+    Run(#[from] durable::runs::RunError),
+    /// There is no provider, and there is to be a service.
+    #[error("--serve needs a payment provider: {0}")]
+    NoProvider(String),
+    /// The provider can't be started.
+    #[error(transparent)]
+    Provider(#[from] double::DoubleError),
+    /// The service's configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigErrors),
+    /// The service can't be started, or failed.
+    #[error(transparent)]
+    Service(#[from] crate::service::ServiceError),
+    /// The service ended too early.
+    #[error("the service stopped; `TRIBUTARY_LOG=info` shows why")]
+    Stopped,
+    /// The month is not paid in time.
+    #[error("after {limit_s} s there are {open}; `workflow list` and `mail list` on the demo's database show which")]
+    Unpaid {
+        /// How long it had.
+        limit_s: u64,
+        /// What is missing.
+        open: payment::Open,
+    },
     /// The books do not hold what they must.
     #[error("the demo's books do not verify:\n{0}")]
     Broken(String),
@@ -115,6 +155,11 @@ impl Progress {
     fn say(&self, text: impl Into<String>) {
         self.bar.set_message(text.into());
         self.bar.inc(1);
+    }
+
+    /// Says where a step stands.
+    fn note(&self, text: String) {
+        self.bar.set_message(text);
     }
 
     /// Adds the time since `began` to a part.

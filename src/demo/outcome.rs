@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Options;
 use super::directory::Directory;
 use super::figures::Figures;
+use super::payment::{Held, Payment};
 
 /// A demo that was played.
 #[derive(Debug)]
@@ -25,12 +26,26 @@ pub(crate) struct Outcome {
     pub(crate) reviews: Vec<ReviewCount>,
     /// What was settled.
     pub(crate) figures: Figures,
+    /// How the last month was paid.
+    pub(crate) paying: Paying,
     /// Statements that were set; `None`: this build sets none.
     pub(crate) statements: Option<usize>,
     /// Invariants that were checked and that the books hold.
     pub(crate) invariants: usize,
     /// How long its parts took.
     pub(crate) took: Vec<(&'static str, Duration)>,
+}
+
+/// How the last month was paid.
+#[derive(Debug)]
+pub(crate) enum Paying {
+    /// It was, by the service.
+    Paid(Payment),
+    /// It was not.
+    Not {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What a review came to.
@@ -58,17 +73,36 @@ impl Outcome {
             fields.insert("facts".into(), json!({ "files": self.files, "rows": self.rows }));
             fields.insert("reviews".into(), reviews.into());
             fields.insert("statements".into(), self.statements.into());
+            fields.insert("payment".into(), self.paying.json());
             fields.insert("verified".into(), self.invariants.into());
             fields.insert(
                 "paths".into(),
                 json!({
                     "program": path(self.directory.program_file()), "database": self.directory.database_url(), "facts": path(self.directory.join("facts")),
                     "statements": path(self.directory.join("statements")), "journal": path(self.directory.join("journal")),
+                    "mails": path(self.directory.mails()), "provider": path(self.directory.provider_journal()),
                 }),
             );
             fields.insert("took_ms".into(), took.into());
         }
         document
+    }
+}
+
+impl Paying {
+    fn json(&self) -> Value {
+        let payment = match self {
+            Self::Paid(payment) => payment,
+            Self::Not { reason } => return json!({ "not_paid": reason }),
+        };
+        let held = |held: &Held| json!({ "partner": held.partner, "currency": held.currency.code(), "amount": held.currency.format_minor(held.amount_minor), "reason": held.reason });
+        let totals: BTreeMap<&str, String> =
+            payment.paid_minor.iter().map(|(currency, minor)| (currency.code(), currency.format_minor(*minor))).collect();
+        json!({
+            "period": payment.period.to_string(), "paid": payment.paid, "totals": totals,
+            "held": payment.held.iter().map(held).collect::<Vec<_>>(), "letters": payment.letters,
+            "provider": { "requests": payment.requests, "payments": payment.payments }, "looked_up": payment.looked_up,
+        })
     }
 }
 

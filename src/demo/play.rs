@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
+use std::path::Path;
 use std::time::Instant as Stopwatch;
 
 use books::connection::Books;
@@ -16,9 +17,10 @@ use program::programme::Programme;
 
 use super::directory::Directory;
 use super::facts::Facts;
-use super::outcome::{Outcome, ReviewCount};
+use super::outcome::{Outcome, Paying, ReviewCount};
+use super::payment::{self, Hosted};
 use super::year::Year;
-use super::{DemoError, Options, Progress, billing, figures, network, rates, trade, write};
+use super::{DemoError, Options, Progress, accounts, billing, double, figures, network, rates, trade, write};
 
 /// The programme that `config/programs/reseller.toml` shows, a year earlier: the demo's year is over wherever it is run.
 const PROGRAM: &str = include_str!("../../config/programs/reseller.toml");
@@ -27,12 +29,42 @@ const PROGRAM_YEAR: (&str, &str) = ("2026", "2025");
 /// The journal's files and their formats.
 const JOURNALS: [(&str, Format); 3] = [("journal.beancount", Format::Beancount), ("journal.hledger", Format::Hledger), ("journal.csv", Format::Csv)];
 
+/// The day of the month after the year on which its last month is paid: accounts that were approved on the first have cooled off.
+const PAID_ON: u32 = 5;
+
+/// A demo that was played, and its service where it goes on.
+#[derive(Debug)]
+pub(crate) struct Played {
+    /// What it came to.
+    pub(crate) outcome: Outcome,
+    /// Its books.
+    pub(crate) books: Books,
+    /// The service, where it was asked for.
+    pub(crate) hosted: Option<Hosted>,
+}
+
+impl Played {
+    /// Closes the books: the last connection to go leaves one file that can be copied.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn close(books: &Books) -> Result<(), DemoError> {
+        books.read().clone().close().await?;
+        books.write().clone().close().await?;
+        Ok(())
+    }
+}
+
 /// Makes the directory and all that is in it.
 ///
 /// # Errors
 /// [`DemoError`]; what was made so far stays, for a look.
-pub(crate) async fn play(options: &Options, mut progress: Progress) -> Result<Outcome, DemoError> {
+pub(crate) async fn play(options: &Options, mut progress: Progress) -> Result<Played, DemoError> {
     let began = Stopwatch::now();
+    let double = double::find();
+    if let (true, Err(error)) = (options.serve, double.as_ref()) {
+        return Err(DemoError::NoProvider(error.to_string()));
+    }
     let directory = Directory::prepare(&options.directory, options.replace)?;
     let source = PROGRAM.replace(PROGRAM_YEAR.0, PROGRAM_YEAR.1);
     let programme = program::file::load("reseller.toml", &source).map_err(|errors| DemoError::Program(errors.to_string()))?;
@@ -45,15 +77,31 @@ pub(crate) async fn play(options: &Options, mut progress: Progress) -> Result<Ou
     let mut stage = Stage { directory: &directory, books: &books, programme: &programme, facts: &facts, year, progress: &mut progress, files: 0 };
     stage.apply(&source).await?;
     let reviews = stage.play().await?;
+    let (paying, hosted) = match double {
+        Ok(double) => stage.pay(&double, options.serve).await?,
+        Err(reason) => (Paying::Not { reason: reason.to_string() }, None),
+    };
     let files = stage.files;
     let statements = statements(options, &directory, &books, &programme, year, &mut progress).await?;
     write_journals(&directory, &books, &mut progress).await?;
-    let invariants = verify(&books, year.at(year.last_day(), 24, 0), &mut progress).await?;
+    let invariants = verify(&books, year.after(PAID_ON, 10), &mut progress).await?;
     let figures = figures::gather(&books, &programme, year).await?;
-    // The last connection to go leaves one file that can be copied.
-    books.read().clone().close().await?;
-    books.write().clone().close().await?;
-    Ok(Outcome { options: options.clone(), directory, rows: facts.len(), files, reviews, figures, statements, invariants, took: progress.took })
+    if hosted.is_none() {
+        Played::close(&books).await?;
+    }
+    let outcome = Outcome {
+        options: options.clone(),
+        directory,
+        rows: facts.len(),
+        files,
+        reviews,
+        figures,
+        paying,
+        statements,
+        invariants,
+        took: progress.took,
+    };
+    Ok(Played { outcome, books, hosted })
 }
 
 fn generate(options: &Options, year: Year, programme: &Programme) -> Facts {
@@ -140,6 +188,26 @@ impl Stage<'_> {
         let changed = changed.map(|result| (result.partner.to_string(), result.tier.to_string(), result.new_tier.to_string())).collect();
         self.progress.took("recertify", began);
         Ok(ReviewCount { as_of, outcomes, changed })
+    }
+
+    /// Accounts are approved, and when they have cooled off the last month is paid and told; the service goes on where it is asked for.
+    async fn pay(&mut self, double: &Path, goes_on: bool) -> Result<(Paying, Option<Hosted>), DemoError> {
+        let began = Stopwatch::now();
+        let (period, program) = (Period::of(self.year.last_day()), &self.programme.id);
+        self.progress.say(format!("{period}: pay"));
+        accounts::open(self.books, program, period, self.year.after(1, 9), self.year.after(1, 10)).await?;
+        let now = self.year.after(PAID_ON, 9);
+        payment::begin(self.books, program, period, now).await?;
+        let hosted = Hosted::start(double, self.directory, self.books, now).await?;
+        let paid = payment::finish(&hosted, self.directory, self.books, program, period, self.progress).await?;
+        let hosted = if goes_on {
+            Some(hosted)
+        } else {
+            hosted.end().await?;
+            None
+        };
+        self.progress.took("pay and mail", began);
+        Ok((Paying::Paid(paid), hosted))
     }
 }
 

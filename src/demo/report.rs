@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use program::calendar::Period;
+use program::money::Currency;
 
 use super::figures::Part;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Paying};
+use super::payment::{Held, Payment};
 
 /// A chart's bars are at least this wide, however narrow the terminal is.
 const BAR_MIN: usize = 8;
@@ -132,16 +134,18 @@ pub(crate) fn report(outcome: &Outcome, style: &Style) -> String {
     );
     [
         head,
-        style.heading(&format!("Paid out, {currency}")),
+        style.heading(&format!("Owed by month, {currency}")),
         months(outcome, style),
         style.heading(&format!("What it was for, {currency}")),
         components(outcome, style),
         style.heading(&format!("Earned by tier, {currency}, with active members before and after")),
         tiers(outcome, style),
-        style.heading(&format!("Paid most, {currency}")),
+        style.heading(&format!("Owed most, {currency}")),
         top(outcome, style),
         style.heading("Reviews and ranks"),
         reviews(outcome),
+        style.heading(&format!("Paid and mailed, {last}")),
+        paying(outcome, style),
         style.heading("Where it is"),
         places(outcome, *last),
         style.heading("What to try"),
@@ -240,6 +244,48 @@ fn reviews(outcome: &Outcome) -> String {
     reviews.chain(ranks).chain([coop]).collect()
 }
 
+fn paying(outcome: &Outcome, style: &Style) -> String {
+    let payment = match &outcome.paying {
+        Paying::Paid(payment) => payment,
+        Paying::Not { reason } => return paragraph(style, &format!("Nothing is paid or mailed: {reason}, for the next demo.")),
+    };
+    let amount = |currency: Currency, minor: i64| format!("{}{UNBROKEN}{}", currency.code(), grouped(&currency.format_minor(minor)));
+    let totals: Vec<String> = payment.paid_minor.iter().map(|(currency, minor)| amount(*currency, *minor)).collect();
+    let mut lines = vec![paragraph(style, &format!("{} payouts are paid: {}.", payment.paid, totals.join(", ")))];
+    for Held { partner, currency, amount_minor, reason } in &payment.held {
+        let reason = reason.replace('_', " ");
+        lines.push(paragraph(style, &format!("Held: {} of {partner} ({reason}).", amount(*currency, *amount_minor))));
+    }
+    let Payment { requests, payments, looked_up, .. } = payment;
+    let lost = match looked_up {
+        0 => String::new(),
+        1 => " One answer was lost on purpose: that payout was unknown until it was looked up by its key.".into(),
+        more => format!(" {more} answers were lost: those payouts were unknown until they were looked up by their keys."),
+    };
+    lines.push(paragraph(style, &format!("The provider, in a process of its own, had {requests} requests and paid {payments} times.{lost}")));
+    let letters: Vec<String> = payment.letters.iter().map(|(about, count)| format!("{count} {}", about.replace('_', " "))).collect();
+    lines.push(paragraph(style, &format!("{} mails: {}.", payment.letters.values().sum::<usize>(), letters.join(", "))));
+    lines.concat()
+}
+
+/// A space at which no line is broken.
+const UNBROKEN: char = '\u{a0}';
+
+/// Words in lines of the terminal's width, set in by two; a line that goes on, by four.
+fn paragraph(style: &Style, text: &str) -> String {
+    let (mut lines, mut line) = (String::new(), String::from(" "));
+    for word in text.split(' ') {
+        if columns(&line) + 1 + columns(word) > style.width && line.trim() != "" {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = "   ".into();
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    (lines + &line + "\n").replace(UNBROKEN, " ")
+}
+
 fn places(outcome: &Outcome, last: Period) -> String {
     let path = |name: &str| outcome.directory.join(name).display().to_string();
     let statements = match outcome.statements {
@@ -247,14 +293,18 @@ fn places(outcome: &Outcome, last: Period) -> String {
         Some(count) => format!("{} ({count} files; --all-statements sets those of every month)", path(&format!("statements/{last}"))),
         None => "this build sets none; build with the feature `pdf`".into(),
     };
-    let rows = [
+    let mut rows = vec![
         ("database", outcome.directory.database_file().display().to_string()),
         ("programme", outcome.directory.program_file().display().to_string()),
         ("facts", format!("{} (CSV by the month in which they became known)", path("facts"))),
         ("statements", statements),
         ("journal", format!("{} (beancount, hledger, CSV)", path("journal"))),
     ];
-    rows.map(|(name, place)| format!("  {name:<10}  {place}\n")).concat()
+    if let Paying::Paid(_) = outcome.paying {
+        rows.push(("mails", format!("{} (.eml)", outcome.directory.mails().display())));
+        rows.push(("provider", format!("{} (its own books)", outcome.directory.provider_journal().display())));
+    }
+    rows.into_iter().map(|(name, place)| format!("  {name:<10}  {place}\n")).collect()
 }
 
 fn commands(outcome: &Outcome, last: Period, style: &Style) -> String {
@@ -267,6 +317,11 @@ fn commands(outcome: &Outcome, last: Period, style: &Style) -> String {
     }
     for invoice in [&figures.examples.invoice, &figures.examples.refunded].into_iter().flatten() {
         tries.push(format!("explain --invoice {invoice}"));
+    }
+    if let Paying::Paid(_) = outcome.paying {
+        tries.push("payout list --status held".into());
+        tries.push("workflow list".into());
+        tries.push("mail list".into());
     }
     tries.push(format!("settle --program {program} --through {} --preview", last.next()));
     tries.push("verify".into());
@@ -335,6 +390,14 @@ mod tests {
         assert!(plain.contains("  bcd  █"), "{plain}");
         assert!(chart(10, false).lines().all(|line| columns(line) == 22), "no narrower than its texts and the least bar");
         assert!(chart(40, true).contains("\u{1b}[36m") && !plain.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn paragraphs_break_between_words_and_keep_within_the_terminal() {
+        let style = Style { width: 20, colour: false, program: String::new() };
+        assert_eq!(paragraph(&style, "one two three four five six"), "  one two three four\n    five six\n");
+        assert_eq!(paragraph(&style, &format!("one two three USD{UNBROKEN}1")), "  one two three\n    USD 1\n");
+        assert_eq!(paragraph(&style, "a-word-wider-than-the-terminal is kept"), "  a-word-wider-than-the-terminal\n    is kept\n");
     }
 
     #[test]

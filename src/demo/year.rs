@@ -47,6 +47,11 @@ impl Year {
         days_after(months_after(self.begins(), month - 1), day - 1)
     }
 
+    /// A moment of a day in the month after it, at a full hour.
+    pub(crate) fn after(self, day: u32, hour: i64) -> Instant {
+        self.at(days_after(self.last_day(), day), hour, 0)
+    }
+
     /// A moment of a day.
     pub(crate) fn at(self, day: Date, hour: i64, minute: i64) -> Instant {
         Instant(Instant::start_of(day, self.zone).0 + hour * HOUR_US + minute * MINUTE_US)

@@ -11,6 +11,8 @@ mod canonical;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod hosted;
+#[cfg(test)]
 mod json_difference;
 #[cfg(test)]
 mod library;
@@ -19,12 +21,16 @@ mod postgres;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod seeded;
 
 #[cfg(test)]
 mod broken_books;
 #[cfg(test)]
 mod broken_payouts;
+#[cfg(test)]
+mod broken_runs;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
@@ -62,7 +68,11 @@ mod people;
 #[cfg(test)]
 mod printed;
 #[cfg(test)]
+mod reconciled;
+#[cfg(test)]
 mod refunds;
+#[cfg(test)]
+mod runs;
 #[cfg(test)]
 mod same_numbers;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use books::connection::Books;
 use books::payouts::due::{self, Due};
+use books::settlement::SettleError;
 use books::settlement::run::{self, Parked, Target};
 use books::statements;
 use durable::{Clock, Context, Interrupt, Outcome, StepError, TxStep, Workflow};
@@ -194,8 +195,11 @@ impl TxStep<DatabaseTransaction> for OpenPeriods {
 
     async fn run(&self, tx: &DatabaseTransaction) -> Result<Vec<String>, StepError> {
         let target = Target::Through(parsed(&self.input.period)?);
-        let open = run::open_periods(tx, &self.input.program, target, Some(steps::now(&self.clock))).await;
-        let open = open.map_err(|error| steps::told(error.is_input(), &error))?;
+        let open = match run::open_periods(tx, &self.input.program, target, Some(steps::now(&self.clock))).await {
+            // A schedule that begins before its programme does has nothing to settle yet, and must not stop there.
+            Err(SettleError::BeforeFirst { .. }) => Vec::new(),
+            open => open.map_err(|error| steps::told(error.is_input(), &error))?,
+        };
         Ok(open.iter().map(ToString::to_string).collect())
     }
 }

@@ -107,6 +107,12 @@ pub enum PayoutError {
         /// Why not.
         why: String,
     },
+    /// There is no such exception.
+    #[error("there is nothing {0} to be looked at; see `payout list`")]
+    NoException(String),
+    /// A restored database may send nothing yet.
+    #[error("the database was restored from a backup and what was sent after it is not known here; `payout reconcile` lifts the pause")]
+    NotReconciled,
     /// Somebody else changed the payout at the same time.
     #[error("payout {0} was changed at the same time; try again")]
     Changed(String),
@@ -132,7 +138,9 @@ impl PayoutError {
             | Self::NoDestination(_)
             | Self::NotWaiting { .. }
             | Self::SamePerson { .. }
-            | Self::DestinationTaken(_) => true,
+            | Self::DestinationTaken(_)
+            | Self::NoException(_)
+            | Self::NotReconciled => true,
         }
     }
 }

@@ -29,7 +29,7 @@ pub struct Said<'a> {
 }
 
 /// Takes a provider's word: it moves the payout and the ledger, confirms what is known, is stale, or contradicts it. What contradicts is
-/// kept for somebody to look at ([`record::exceptions`]) and moves nothing.
+/// kept for somebody to look at ([`super::exceptions`]) and moves nothing.
 ///
 /// # Idempotency
 /// The payout's state: in whatever order and however often words come, the end is the same, and the ledger posts each move once.

@@ -121,6 +121,22 @@ async fn apply(tx: &DatabaseTransaction, message: &Message<'_>, payout: &PayoutI
     Ok(())
 }
 
+/// The payouts of parked messages that are there now, those that [`retry_parked`] with the same limit takes.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn parked_payouts(tx: &DatabaseTransaction, limit: u16) -> Result<Vec<PayoutId>, PayoutError> {
+    let query = "SELECT i.payout FROM inbound_events i JOIN payouts p ON p.id = i.payout WHERE i.state = 'parked' \
+                 ORDER BY i.received_at, i.event LIMIT ?";
+    let mut found = Vec::new();
+    for row in rows(tx, query, vec![i64::from(limit).into()]).await? {
+        found.push(row.string(0)?.parse()?);
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
 /// Looks again at parked messages, oldest first, at most `limit`: those whose payout is there now are applied. How many were.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use program::calendar::Date;
 use program::exact::Exact;
-use program::money::{Currency, Rounding};
+use program::money::Currency;
 use program::payout::Payout;
 use sea_orm::DatabaseTransaction;
 
@@ -33,12 +33,24 @@ impl Cap {
 
     /// The cap in a currency, minor units; `None`: there is none.
     ///
-    /// A figure too large for the currency's minor units caps nothing that can be paid.
+    /// Decimals that the currency lacks are cut, which makes the cap stricter; a figure too large for the currency's minor units caps
+    /// nothing that can be paid.
     #[must_use]
     pub fn minor(&self, currency: Currency) -> Option<i64> {
         let own = self.minor.get(&currency).copied();
-        own.or_else(|| self.any.map(|major| currency.round_minor(major, Rounding::HalfEven).unwrap_or(i64::MAX)))
+        own.or_else(|| self.any.map(|major| cut(major, currency)))
     }
+}
+
+fn cut(major: Exact, currency: Currency) -> i64 {
+    let ten: i128 = 10;
+    let (scale, exponent) = (major.scale(), currency.exponent());
+    let minor = if scale > exponent {
+        ten.checked_pow(scale - exponent).map(|unit| major.mantissa() / unit)
+    } else {
+        ten.checked_pow(exponent - scale).and_then(|unit| major.mantissa().checked_mul(unit))
+    };
+    minor.and_then(|minor| i64::try_from(minor).ok()).unwrap_or(i64::MAX)
 }
 
 /// The caps of one deployment. A day is a UTC day: the programmes that share it may lie in many zones.
@@ -89,5 +101,12 @@ mod tests {
         let cap = Cap::of_any("1000".parse().unwrap()).with(eur, 5);
         assert_eq!((cap.minor(usd), cap.minor(jpy), cap.minor(eur)), (Some(100_000), Some(1_000), Some(5)));
         assert_eq!(Cap::default().minor(usd), None);
+    }
+
+    #[test]
+    fn a_cap_is_never_looser_than_written() {
+        let minor = |figure: &str, code: &str| Cap::of_any(figure.parse().unwrap()).minor(code.parse().unwrap());
+        assert_eq!((minor("0.999", "EUR"), minor("1234.56", "JPY"), minor("1.5", "KWD")), (Some(99), Some(1_234), Some(1_500)));
+        assert_eq!(minor("99999999999999999999", "EUR"), Some(i64::MAX));
     }
 }

@@ -7,6 +7,7 @@ pub mod by_hand;
 pub mod destinations;
 pub mod due;
 pub mod error;
+pub mod exceptions;
 pub mod hear;
 pub mod inbound;
 pub mod intend;

@@ -284,26 +284,6 @@ pub async fn history(tx: &DatabaseTransaction, id: &PayoutId) -> Result<Vec<Json
     Ok(events)
 }
 
-/// Words that contradict what is known, and messages about payouts that are not there: what somebody must look at, oldest first.
-///
-/// # Errors
-/// The database failed or holds what can't be read.
-pub async fn exceptions(tx: &DatabaseTransaction) -> Result<Vec<Json>, LoadError> {
-    let query = format!(
-        "SELECT at, payout, word, provider, provider_id, event, reason, 'contradicted' AS what FROM payout_events WHERE ruling = 'contradicted' \
-         UNION ALL SELECT received_at, payout, word, provider, provider_id, event, effect, 'parked' FROM inbound_events WHERE state = 'parked' \
-         ORDER BY 1, 2, 6 LIMIT {LISTED_MAX}"
-    );
-    let mut found = Vec::new();
-    for row in rows(tx, &query, vec![]).await? {
-        found.push(json!({
-            "at": row.instant(0)?.to_string(), "payout": row.string(1)?, "word": row.string(2)?, "provider": row.string_or_null(3)?,
-            "provider_id": row.string_or_null(4)?, "event": row.string_or_null(5)?, "reason": row.string_or_null(6)?, "what": row.string(7)?,
-        }));
-    }
-    Ok(found)
-}
-
 /// The date of an instant in a programme's zone.
 ///
 /// # Errors

@@ -50,17 +50,25 @@ pub enum Invariant {
     ReportedKnown,
     /// 23
     NoOverlap,
+    /// 24
+    SlotOnce,
     /// 25
     OneEffect,
+    /// 26
+    OneMessage,
+    /// 27
+    JournalWhole,
     /// 28
     AuditChain,
     /// 29
     OwnPartner,
+    /// Without a number there: each unfinished run has what makes it go on, or a visible reason why it does not (reliability.md §3.17).
+    NoStall,
 }
 
 impl Invariant {
     /// Every invariant that is checked so far.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::PostingsBalance,
         Self::PostingCurrency,
         Self::CachedBalance,
@@ -81,9 +89,13 @@ impl Invariant {
         Self::PaidEqualsCash,
         Self::ReportedKnown,
         Self::NoOverlap,
+        Self::SlotOnce,
         Self::OneEffect,
+        Self::OneMessage,
+        Self::JournalWhole,
         Self::AuditChain,
         Self::OwnPartner,
+        Self::NoStall,
     ];
 
     /// Its group and its number in reliability.md §1.
@@ -110,9 +122,13 @@ impl Invariant {
             Self::PaidEqualsCash => "payout.18",
             Self::ReportedKnown => "payout.19",
             Self::NoOverlap => "time.23",
+            Self::SlotOnce => "time.24",
             Self::OneEffect => "durability.25",
+            Self::OneMessage => "durability.26",
+            Self::JournalWhole => "durability.27",
             Self::AuditChain => "durability.28",
             Self::OwnPartner => "durability.29",
+            Self::NoStall => "runs.stall",
         }
     }
 
@@ -143,6 +159,10 @@ impl Invariant {
             Self::AuditChain => "the audit log is a hash chain and recomputes",
             Self::NoOverlap => "tier, parent and status histories have no overlap",
             Self::OwnPartner => "a row's partner is that of the row it belongs to",
+            Self::SlotOnce => "each slot of a schedule ran once, or is recorded as missed and why",
+            Self::OneMessage => "one letter for what was done and is told, and none twice",
+            Self::JournalWhole => "a run's journal is contiguous, and a step's result is written once",
+            Self::NoStall => "no run stalls in silence",
         }
     }
 }
@@ -169,7 +189,11 @@ impl Default for Report {
 }
 
 impl Report {
-    /// Takes an offending row.
+    /// Takes an offending row: its keys, and `what` is wrong with it.
+    pub fn offend(&mut self, invariant: Invariant, keys: &[(&str, &str)], what: impl Into<String>) {
+        self.add(invariant, row(keys, what));
+    }
+
     pub(crate) fn add(&mut self, invariant: Invariant, row: Map<String, Json>) {
         if let Some(check) = self.0.get_mut(&invariant) {
             check.count += 1;

@@ -45,7 +45,11 @@ pub async fn verify(books: &Books, now: Instant) -> Result<Report, LoadError> {
     report
 }
 
-async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report, LoadError> {
+/// As [`verify`], in the caller's snapshot, so that others can check what is theirs in the same.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report, LoadError> {
     let mut scan = Scan::new(tx);
     let checked = ledger::check(&mut scan).await;
     scan.tolerate(Invariant::PostingsBalance, checked)?;

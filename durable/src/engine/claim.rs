@@ -19,7 +19,7 @@ use crate::sql;
 use crate::workflow::{Executable, Registry};
 
 /// The most runs that one statement takes.
-const TAKE_MAX: usize = 256;
+const TAKE_MAX: usize = 1_024;
 
 /// A run as it was taken.
 struct Taken {
@@ -34,7 +34,10 @@ struct Taken {
 }
 
 pub(super) async fn claim(inner: &Arc<Inner>, most: usize) -> Result<Vec<Claimed>, EngineError> {
-    let _taking = inner.taking.lock().await;
+    let _taking = inner.taking.read().await;
+    if let Some(fault) = inner.commits.fault() {
+        return Err(EngineError::Storage(fault));
+    }
     inner.lease.lock().unwrap_or_else(PoisonError::into_inner).still_ours(&inner.options.node)?;
     let taken = take(inner, most.min(TAKE_MAX)).await?;
     let mut able = Vec::with_capacity(taken.len());
@@ -47,7 +50,11 @@ pub(super) async fn claim(inner: &Arc<Inner>, most: usize) -> Result<Vec<Claimed
     let mut held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
     let claimed = able.into_iter().map(|(run, code)| {
         let (sender, lost) = watch::channel(false);
-        held.insert(run.hold.run.clone(), (run.hold.epoch, sender));
+        // An execution that has given up its hold in an orderly way left its epoch as it was, and is ending; any other must be stopped.
+        let before = held.insert(run.hold.run.clone(), (run.hold.epoch, sender));
+        if let Some((_, lost)) = before.filter(|(epoch, _)| epoch + 1 < run.hold.epoch) {
+            lost.send_replace(true);
+        }
         let journal = journals.remove(&run.hold.run).unwrap_or_default();
         let engine = Arc::clone(inner);
         Claimed { engine, hold: run.hold, workflow: run.workflow, key: run.key, input: run.input, cancelling: run.cancelling, code, journal, lost }

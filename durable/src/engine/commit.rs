@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -12,7 +12,7 @@ use sea_orm::{DatabaseTransaction, DbErr, QueryResult, TransactionTrait, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::context::StepError;
-use crate::database::{Database, is_storage, is_transient};
+use crate::database::{Database, is_io, is_storage, is_transient};
 use crate::json::{bounded, chain};
 use crate::retry::{RetryPolicy, jittered};
 use crate::sql;
@@ -96,18 +96,25 @@ struct Job {
 pub(crate) struct Committer {
     database: Database,
     queue: Option<mpsc::Sender<Job>>,
+    fault: Arc<OnceLock<String>>,
     random: Mutex<fastrand::Rng>,
     unit_time_max: Duration,
 }
 
 impl Committer {
     pub(crate) fn new(database: Database, seed: u64, unit_time_max: Duration) -> Self {
+        let fault = Arc::<OnceLock<String>>::default();
         let queue = (!database.is_postgres()).then(|| {
             let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-            tokio::spawn(write(database.clone(), receiver, unit_time_max));
+            tokio::spawn(write(database.clone(), receiver, unit_time_max, Arc::clone(&fault)));
             sender
         });
-        Self { database, queue, random: Mutex::new(fastrand::Rng::with_seed(seed)), unit_time_max }
+        Self { database, queue, fault, random: Mutex::new(fastrand::Rng::with_seed(seed)), unit_time_max }
+    }
+
+    /// The storage fault that a commit met: after it nothing is committed any more (PostgreSQL's server stops by itself).
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.fault.get().cloned()
     }
 
     /// Runs a unit in a transaction and commits it; tries it again, bounded, when it met a lock or a conflict.
@@ -190,7 +197,8 @@ impl Committer {
 
     async fn alone<T, F>(&self, unit: &F) -> Result<T, UnitError>
     where
-        F: for<'a> Fn(&'a DatabaseTransaction) -> UnitFuture<'a, T>,
+        T: Send,
+        F: for<'a> Fn(&'a DatabaseTransaction) -> UnitFuture<'a, T> + Sync,
     {
         let tx = self.database.begin_write().await?;
         match guarded(unit(&tx), self.unit_time_max).await {
@@ -246,7 +254,7 @@ where
 }
 
 /// The writer: one transaction after the other, each with what is waiting when it is its turn.
-async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Duration) {
+async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Duration, fault: Arc<OnceLock<String>>) {
     while let Some(first) = queue.recv().await {
         let tx = match database.begin_write().await {
             Ok(tx) => tx,
@@ -262,7 +270,15 @@ async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Durati
             tx.rollback().await.ok();
             Err(DbErr::Custom("another unit of the same commit met a storage fault".to_owned()))
         };
-        answer(answers, committed, sound);
+        if let Err(error) = committed.as_ref()
+            && is_io(error)
+        {
+            // Whether the log reached the disk is not known, and asking the same file again would not tell: nothing more is acknowledged.
+            tracing::error!(error = chain(error), "durable.storage_fault");
+            fault.get_or_init(|| chain(error));
+            return;
+        }
+        answer(answers, &committed, sound);
     }
 }
 
@@ -305,9 +321,9 @@ async fn one(tx: &DatabaseTransaction, job: &Job, limit: Duration) -> Result<(),
     }
 }
 
-fn answer(answers: Vec<Answer>, committed: Result<(), DbErr>, sound: bool) {
+fn answer(answers: Vec<Answer>, committed: &Result<(), DbErr>, sound: bool) {
     for (done, result) in answers {
-        let result = match (&committed, result) {
+        let result = match (committed, result) {
             (Ok(()), result) | (Err(_), result @ Err(_)) => result,
             // Rolled back as a whole: nothing happened, and it may be tried again.
             (Err(error), Ok(())) if !sound || is_transient(error) => Err(UnitError::Step(StepError::Transient { reason: chain(error) })),

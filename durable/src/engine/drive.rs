@@ -88,6 +88,12 @@ impl Claimed {
         &self.key
     }
 
+    /// What it was started with, as JSON.
+    #[must_use]
+    pub fn input(&self) -> &str {
+        &self.input
+    }
+
     /// Executes the run until it ends, waits, stops or is lost. It never panics with the workflow's code.
     pub async fn drive(mut self) -> Drive {
         let rows = std::mem::take(&mut self.journal);
@@ -97,7 +103,7 @@ impl Claimed {
         let drive = tokio::select! {
             biased;
             drive = self.execute(&ctx) => drive,
-            _ = lost.wait_for(|lost| *lost) => Drive::Lost,
+            () = lost_to_another(&mut lost) => Drive::Lost,
         };
         tracing::debug!(run = %self.hold.run, workflow = self.workflow, ?drive, "durable.driven");
         drive
@@ -143,8 +149,7 @@ impl Claimed {
             (Ended::Output(_) | Ended::Failed(_), Some(ahead)) => {
                 self.stopped(Stop::Review(format!("the code ended without asking for step {ahead:?} of the journal"))).await
             }
-            (Ended::Output(_), None) if self.cancelling => self.undo(ctx, Undoing::Cancelled).await,
-            (Ended::Failed(_), None) if self.cancelling => self.undo(ctx, Undoing::Cancelled).await,
+            (Ended::Output(_) | Ended::Failed(_), None) if self.cancelling => self.undo(ctx, Undoing::Cancelled).await,
             (Ended::Output(output), None) => {
                 let finished_at = Some(ctx.execution.now());
                 self.end(Release { status: "done", output: Some(output), finished_at, ..Release::default() }, Drive::Done).await
@@ -233,6 +238,13 @@ impl Claimed {
             self.engine.hint();
         }
         Ok(())
+    }
+}
+
+async fn lost_to_another(lost: &mut watch::Receiver<bool>) {
+    if lost.wait_for(|lost| *lost).await.is_err() {
+        // Nobody can say so any more: the run is taken anew because this execution has given it up.
+        std::future::pending::<()>().await;
     }
 }
 

@@ -30,6 +30,9 @@ pub use drive::{Claimed, Drive};
 pub use operations::EmbeddedContext;
 use writes::Hold;
 
+/// A wake time that is nearer than this is worth a hint.
+const SOON: Duration = Duration::from_secs(1);
+
 /// How an engine works.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -79,6 +82,9 @@ pub enum EngineError {
     /// Another process has started under the same node name.
     #[error("another process has started as node {0:?}; give each process that runs at the same time a name of its own")]
     Replaced(String),
+    /// A commit met a storage fault: what was acknowledged before stands, nothing is acknowledged after it.
+    #[error("the storage of the database failed during a commit: {0}; stop the process, check the disk, start again")]
+    Storage(String),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] DbErr),
@@ -127,8 +133,8 @@ pub(crate) struct Inner {
     pub(crate) commits: Committer,
     generation: i64,
     held: Mutex<HashMap<RunId, (i64, watch::Sender<bool>)>>,
-    /// Held while runs are taken and become known in `held`, and while the watcher compares the two.
-    taking: tokio::sync::Mutex<()>,
+    /// Read while runs are taken and become known in `held`; written while the watcher compares the two.
+    taking: tokio::sync::RwLock<()>,
     lease: Mutex<node::Lease>,
     wake: Notify,
     orphans: Vec<Orphan>,
@@ -157,7 +163,7 @@ impl Engine {
             commits,
             generation,
             held: Mutex::default(),
-            taking: tokio::sync::Mutex::default(),
+            taking: tokio::sync::RwLock::default(),
             lease: Mutex::new(lease),
             wake: Notify::new(),
             orphans,
@@ -187,7 +193,7 @@ impl Engine {
     /// Takes at most `most` runs that are due.
     ///
     /// # Errors
-    /// [`EngineError::Replaced`], [`EngineError::Database`].
+    /// [`EngineError::Replaced`], [`EngineError::Storage`], [`EngineError::Database`].
     pub async fn claim(&self, most: usize) -> Result<Vec<Claimed>, EngineError> {
         claim::claim(&self.inner, most).await
     }
@@ -240,6 +246,15 @@ impl Engine {
         Ok(claim::next_due(&self.inner).await?)
     }
 
+    /// Gives up the node's lease, so that others need not wait for its end: the last act of a process that shuts down. What is still held
+    /// is taken over by others, or by the node when it starts again.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn leave(&self) -> Result<(), EngineError> {
+        node::leave(&self.inner).await
+    }
+
     /// How many runs this engine holds.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -252,9 +267,9 @@ impl Inner {
         self.wake.notify_one();
     }
 
-    /// Something is due at an instant: whoever waits may have to wait less.
+    /// Something is due at an instant: whoever waits for what is due later may have to wait less.
     pub(crate) fn hint_at(&self, at: Instant) {
-        if at <= self.options.clock.now() {
+        if at.since(self.options.clock.now()) < SOON {
             self.hint();
         }
     }

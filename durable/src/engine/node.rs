@@ -17,6 +17,9 @@ use crate::database::Database;
 use crate::ids::RunId;
 use crate::sql;
 
+/// How long a node that holds nothing is remembered after its lease.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
+
 /// What this process knows of its own lease, by the monotonic clock.
 #[derive(Debug)]
 pub(super) struct Lease {
@@ -61,6 +64,12 @@ pub(super) async fn register(commits: &Committer, database: &Database, options: 
             );
             let row = sql::row(tx, &upsert, [node.as_str().into(), lease.into(), lease.into()]).await?;
             let generation = row.ok_or_else(|| DbErr::RecordNotFound("the node's row".to_owned()))?.try_get_by_index(0)?;
+            // Names that were used once, by commands say, are forgotten.
+            let forget = format!(
+                "DELETE FROM engine_nodes WHERE lease_until < {now} - ? \
+                 AND NOT EXISTS (SELECT 1 FROM workflow_runs r WHERE r.status = 'running' AND r.owner = engine_nodes.name)"
+            );
+            sql::execute(tx, &forget, [micros(FORGOTTEN_AFTER).into()]).await?;
             let take_over = "UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE status = 'running' AND owner = ?";
             sql::execute(tx, take_over, [node.into()]).await?;
             Ok(generation)
@@ -106,7 +115,7 @@ async fn watch(engine: Weak<Inner>, every: Duration, lease: Duration) {
 
 /// Stops what is no longer held, and gives back what is held by nobody in this process.
 async fn look(inner: &Inner) -> Result<(), EngineError> {
-    let _taking = inner.taking.lock().await;
+    let _taking = inner.taking.write().await;
     let before: HashMap<RunId, i64> = {
         let held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.iter().map(|(run, (epoch, _))| (run.clone(), *epoch)).collect()
@@ -117,14 +126,9 @@ async fn look(inner: &Inner) -> Result<(), EngineError> {
     for row in rows {
         ours.insert(RunId::stored(row.try_get_by_index(0)?), row.try_get_by_index(1)?);
     }
-    {
-        let held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
-        for (run, epoch) in before.iter().filter(|(run, epoch)| ours.get(*run) != Some(*epoch)) {
-            if let Some((_, lost)) = held.get(run).filter(|(held, _)| held == epoch) {
-                lost.send_replace(true);
-            }
-        }
-    }
+    let gone: Vec<(RunId, i64)> =
+        before.iter().filter(|(run, epoch)| ours.get(*run) != Some(*epoch)).map(|(run, epoch)| (run.clone(), *epoch)).collect();
+    stop_what_is_lost(inner, &gone).await?;
     if inner.lease.lock().unwrap_or_else(PoisonError::into_inner).replaced {
         return Ok(());
     }
@@ -138,8 +142,31 @@ async fn look(inner: &Inner) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Stops the executions whose run has another epoch: somebody else took it or acted on it. Under the same epoch it is this worker's own
+/// write that has ended the hold, and its execution is about to end.
+async fn stop_what_is_lost(inner: &Inner, gone: &[(RunId, i64)]) -> Result<(), EngineError> {
+    for some in gone.chunks(500) {
+        let text = format!("SELECT id, epoch FROM workflow_runs WHERE id IN ({})", sql::places(some.len()));
+        let rows = sql::rows(inner.database.read(), &text, some.iter().map(|(run, _)| run.as_str().into())).await?;
+        let mut epochs: HashMap<RunId, i64> = HashMap::with_capacity(rows.len());
+        for row in rows {
+            epochs.insert(RunId::stored(row.try_get_by_index(0)?), row.try_get_by_index(1)?);
+        }
+        let held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for (run, epoch) in some.iter().filter(|(run, epoch)| epochs.get(run) != Some(epoch)) {
+            if let Some((_, lost)) = held.get(run).filter(|(held, _)| held == epoch) {
+                lost.send_replace(true);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Renews the lease, then makes ready what nodes hold whose lease has ended.
 async fn renew_and_reap(inner: &Inner) -> Result<(), EngineError> {
+    if inner.lease.lock().unwrap_or_else(PoisonError::into_inner).replaced {
+        return Ok(());
+    }
     let asked_at = Monotonic::now();
     let now = clock(&inner.database, inner.options.clock.as_ref());
     let renew = format!("UPDATE engine_nodes SET lease_until = {now} + ? WHERE name = ? AND generation = ?");
@@ -155,6 +182,14 @@ async fn renew_and_reap(inner: &Inner) -> Result<(), EngineError> {
     }
     inner.lease.lock().unwrap_or_else(PoisonError::into_inner).certain_until = asked_at + inner.options.lease;
     reap(inner, now).await
+}
+
+/// Gives up the lease.
+pub(super) async fn leave(inner: &Inner) -> Result<(), EngineError> {
+    inner.lease.lock().unwrap_or_else(PoisonError::into_inner).replaced = true;
+    let text = "UPDATE engine_nodes SET lease_until = 0 WHERE name = ? AND generation = ?";
+    inner.commits.statement(text.to_owned(), vec![inner.options.node.as_str().into(), inner.generation.into()]).await?;
+    Ok(())
 }
 
 async fn reap(inner: &Inner, now: String) -> Result<(), EngineError> {

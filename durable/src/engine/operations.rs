@@ -319,7 +319,7 @@ impl EmbeddedContext {
         };
         execution.probe(Point::BeforeResult, name)?;
         let missed = match answer {
-            Ok(answer) => match self.answered(name, row.clone(), &answer) {
+            Ok(answer) => match answered(name, row.clone(), &answer) {
                 Ok(row) => {
                     execution.journal_row(row, false, None, Some(execution.now())).await?;
                     execution.probe(Point::AfterResult, name)?;
@@ -346,15 +346,6 @@ impl EmbeddedContext {
         }
         let guarded = AssertUnwindSafe(async { call(key).await }).catch_unwind();
         guarded.await.unwrap_or_else(|panic| Err(StepError::retry(format!("panicked: {}", panic_text(panic.as_ref())))))
-    }
-
-    fn answered<T: Serialize>(&self, name: &str, row: Row, answer: &Outcome<T>) -> Result<Row, String> {
-        let result = json::write(&format!("the result of step {name:?}"), answer).map_err(|error| json::chain(&error))?;
-        let (outcome, error) = match answer {
-            Outcome::Known(_) => ("done", None),
-            Outcome::Unknown { reason } => ("unknown", Some(json::bounded(reason))),
-        };
-        Ok(Row { outcome: outcome.to_owned(), result: Some(result), error, ..row })
     }
 
     /// A value that is journaled when it is first asked for.
@@ -435,6 +426,16 @@ impl EmbeddedContext {
     fn written<T: Serialize>(&self, name: &str, value: &T) -> Result<String, Interrupt> {
         json::write(&format!("what step {name:?} is given"), value).map_err(|error| self.execution.halt(Stop::Review(json::chain(&error))))
     }
+}
+
+/// The row of a step whose answer is here.
+fn answered<T: Serialize>(name: &str, row: Row, answer: &Outcome<T>) -> Result<Row, String> {
+    let result = json::write(&format!("the result of step {name:?}"), answer).map_err(|error| json::chain(&error))?;
+    let (outcome, error) = match answer {
+        Outcome::Known(_) => ("done", None),
+        Outcome::Unknown { reason } => ("unknown", Some(json::bounded(reason))),
+    };
+    Ok(Row { outcome: outcome.to_owned(), result: Some(result), error, ..row })
 }
 
 fn blank(ordinal: i64, name: &str, kind: Kind) -> Row {

@@ -108,8 +108,8 @@ async fn open<W: World>(world: &W, probe: &Arc<dyn Probe>) -> Result<Engine, Kit
     let options = Options {
         // Deaths without progress are the point here, and nobody else looks at the lease.
         takes_max: 10_000,
-        lease: Duration::from_secs(3_600),
-        watch_every: Duration::from_secs(3_600),
+        lease: Duration::from_hours(1),
+        watch_every: Duration::from_hours(1),
         clock: world.clock(),
         probe: Arc::clone(probe),
         seed: 7,

@@ -3,6 +3,7 @@
 //! The server is kept by the script of the product's own tests: it ends when the pipe to this process closes.
 
 #![allow(dead_code, reason = "each test binary and the bench use a part of it")]
+#![allow(clippy::unwrap_used, clippy::zombie_processes, reason = "a bench without its database can only stop; the server ends with the pipe")]
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -21,8 +22,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tokio::sync::OnceCell;
 
 /// A database of a test's own.
-pub struct TestDatabase {
-    pub database: Database,
+pub(crate) struct TestDatabase {
+    pub(crate) database: Database,
     url: String,
     connections: u32,
     _files: Option<tempfile::TempDir>,
@@ -30,18 +31,18 @@ pub struct TestDatabase {
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Sqlite,
     Postgres,
 }
 
 impl TestDatabase {
     /// A fresh one with the schema.
-    pub async fn create(kind: Kind) -> Self {
+    pub(crate) async fn create(kind: Kind) -> Self {
         Self::create_with(kind, 16).await
     }
 
-    pub async fn create_with(kind: Kind, connections: u32) -> Self {
+    pub(crate) async fn create_with(kind: Kind, connections: u32) -> Self {
         match kind {
             Kind::Sqlite => {
                 let files = tempfile::tempdir().unwrap();
@@ -64,18 +65,18 @@ impl TestDatabase {
     }
 
     /// The same database by connections of its own, as another process would have them.
-    pub async fn again(&self) -> Database {
+    pub(crate) async fn again(&self) -> Database {
         open(&self.url, self.connections).await
     }
 }
 
 /// Opens an existing database.
-pub async fn open(url: &str, connections: u32) -> Database {
+pub(crate) async fn open(url: &str, connections: u32) -> Database {
     if url.starts_with("sqlite:") { sqlite(url).await } else { postgres(url, connections).await }
 }
 
 /// The table whose rows are the effects of steps.
-pub async fn effects(write: &DatabaseConnection) {
+pub(crate) async fn effects(write: &DatabaseConnection) {
     write.execute_unprepared("CREATE TABLE IF NOT EXISTS effects (run TEXT NOT NULL, name TEXT NOT NULL, n BIGINT NOT NULL)").await.unwrap();
 }
 

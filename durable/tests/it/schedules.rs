@@ -1,0 +1,218 @@
+//! Schedules against an oracle and against the clock.
+
+use std::time::Duration;
+
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use croner::parser::{CronParser, Seconds};
+use durable::schedules::{self, Plan, Rule, Slot, Starts};
+use durable::{Instant, RunId};
+use serde_json::json;
+
+use crate::on_both;
+use crate::support::Kind;
+use crate::world::Place;
+
+on_both!(
+    downtime_is_caught_up_in_order,
+    the_clock_back_and_forth,
+    a_paused_schedule_misses_visibly,
+    slots_by_hand,
+    slots_go_in_turn,
+    passes_are_bounded,
+);
+
+/// Slot by slot over years, against another implementation of cron, and a naive look at every local time for the offsets' changes.
+#[test]
+fn slots_are_those_of_the_oracle() {
+    let zones = ["America/New_York", "Australia/Lord_Howe", "Antarctica/Troll", "Africa/Casablanca", "Europe/Berlin", "Asia/Kathmandu"];
+    let expressions =
+        ["0 30 2 * * *", "0 15 1 1 * *", "0 0 */6 * * *", "30 45 23 * * SUN", "0 0 9 15 1,4,7,10 *", "0 30 2 * * MON-FRI", "0 0 0 29 2 *"];
+    let (from, through) = (instant("2021-01-01T00:00:00Z"), instant("2029-01-01T00:00:00Z"));
+    for expression in expressions {
+        // On plain local time, which knows no changes of an offset, the oracle says which slots there are.
+        let oracle = CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(expression).unwrap();
+        let expected: Vec<NaiveDateTime> =
+            oracle.iter_after(from.utc()).take_while(|time| *time < through.utc()).map(|time: DateTime<Utc>| time.naive_utc()).collect();
+        for zone in zones {
+            let rule = Rule::new(expression, zone).unwrap();
+            let found: Vec<Slot> = rule.slots_after(Slot(from.utc().naive_utc())).take_while(|slot| slot.0 < through.utc().naive_utc()).collect();
+            assert_eq!(found.iter().map(|slot| slot.0).collect::<Vec<_>>(), expected, "{expression} {zone}");
+            let zone: Tz = zone.parse().unwrap();
+            let mut before = Instant(i64::MIN);
+            for slot in found {
+                let due = rule.due_at(slot);
+                assert_eq!(due, naive_due(zone, slot.0), "{expression} {zone} {slot}");
+                assert!(due >= before, "{expression} {zone} {slot} is due before the slot before it");
+                before = due;
+            }
+        }
+    }
+}
+
+/// Where clocks are not moved, and the local time exists once, the oracle's own instants in the zone are ours.
+#[test]
+fn instants_are_those_of_the_oracle() {
+    for (zone, expression) in [("America/New_York", "0 30 4 * * *"), ("Africa/Casablanca", "0 0 12 * * *"), ("Australia/Lord_Howe", "0 10 5 * * *")] {
+        let tz: Tz = zone.parse().unwrap();
+        let oracle = CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(expression).unwrap();
+        let from = tz.with_ymd_and_hms(2023, 1, 1, 0, 0, 0).unwrap();
+        let rule = Rule::new(expression, zone).unwrap();
+        let ours = rule.slots_after(Slot(from.naive_local())).map(|slot| rule.due_at(slot).utc());
+        let theirs = oracle.iter_after(from).map(|time| time.with_timezone(&Utc));
+        for (our, their) in ours.zip(theirs).take(1_500) {
+            assert_eq!(our, their, "{zone} {expression}");
+        }
+    }
+}
+
+/// The first instant at which the wall clock shows this local time or, if it never does, a later one: found by looking at each minute.
+fn naive_due(zone: Tz, local: NaiveDateTime) -> Instant {
+    if let LocalResult::Single(at) = zone.from_local_datetime(&local) {
+        return Instant(at.timestamp_micros());
+    }
+    let start = local.and_utc() - chrono::Duration::hours(16);
+    let shown = |minute: i64| zone.from_utc_datetime(&(start + chrono::Duration::minutes(minute)).naive_utc()).naive_local();
+    let first = (0..32 * 60).find(|minute| shown(*minute) >= local && shown(*minute - 1) < local).unwrap();
+    let overshoot = shown(first) - local;
+    let at = start + chrono::Duration::minutes(first);
+    // A local time that exists is met within the minute; one in a gap is overshot, and the change itself is on a whole minute.
+    Instant(if overshoot < chrono::Duration::minutes(1) { (at - overshoot).timestamp_micros() } else { at.timestamp_micros() })
+}
+
+fn instant(text: &str) -> Instant {
+    Instant(text.parse::<DateTime<Utc>>().unwrap().timestamp_micros())
+}
+
+fn starts(slot: Slot) -> Starts {
+    Starts { version: 1, key: format!("slot {slot}"), input: json!(slot.to_string()) }
+}
+
+const MONTHLY: Plan<'_> = Plan { id: "settle", expression: "0 30 2 1 * *", zone: "America/New_York", workflow: "settlement_run", in_turn: false };
+
+async fn put(place: &Place, plan: &Plan<'_>, now: Instant) {
+    place.tx(async |tx| schedules::put(tx, plan, now).await).await;
+}
+
+async fn fire(place: &Place, id: &str, now: Instant) -> Vec<String> {
+    let decided = place.tx(async |tx| schedules::fire_due(tx, id, now, starts).await).await;
+    decided.into_iter().map(|slot| format!("{} {}", slot.slot, if slot.run.is_some() { "started" } else { "missed" })).collect()
+}
+
+async fn downtime_is_caught_up_in_order(kind: Kind) {
+    let place = Place::new(kind).await;
+    put(&place, &MONTHLY, instant("2026-01-15T00:00:00Z")).await;
+    assert_eq!(fire(&place, "settle", instant("2026-01-31T00:00:00Z")).await, Vec::<String>::new());
+    // Down for months; the service comes back.
+    let back = instant("2026-04-20T00:00:00Z");
+    let expected = ["2026-02-01T02:30:00 started", "2026-03-01T02:30:00 started", "2026-04-01T02:30:00 started"];
+    assert_eq!(fire(&place, "settle", back).await, expected);
+    assert_eq!(fire(&place, "settle", back).await, Vec::<String>::new(), "once");
+    let line = place.tx(async |tx| schedules::list(tx).await).await.remove(0);
+    assert_eq!((line.next_slot.as_deref(), line.next_at.as_deref()), (Some("2026-05-01T02:30:00"), Some("2026-05-01T06:30:00Z")));
+    assert_eq!((line.last_slot.as_deref(), line.last_state.as_deref()), (Some("2026-04-01T02:30:00"), Some("started")));
+    assert_eq!(schedules::next_due(place.database().read()).await.unwrap(), Some(instant("2026-05-01T06:30:00Z")));
+    // The same plan again changes nothing; another expression holds from then on.
+    put(&place, &MONTHLY, back).await;
+    put(&place, &Plan { expression: "0 0 3 1 * *", ..MONTHLY }, back).await;
+    assert_eq!(fire(&place, "settle", instant("2026-05-02T00:00:00Z")).await, ["2026-05-01T03:00:00 started"]);
+    place.assert_sound().await;
+}
+
+async fn the_clock_back_and_forth(kind: Kind) {
+    let place = Place::new(kind).await;
+    // Every half hour through the night in which New York's clocks go back, and the one in which they go forward.
+    for (id, from, hours) in [("back", "2026-11-01T03:00:00Z", 6), ("forward", "2026-03-08T05:00:00Z", 4)] {
+        let plan = Plan { id, expression: "0 0,30 * * * *", zone: "America/New_York", workflow: "w", in_turn: false };
+        let start = instant(from);
+        put(&place, &plan, start).await;
+        let mut fired = Vec::new();
+        let end = hours * 6;
+        // To and fro: ten minutes forward three times, then twenty back.
+        let mut now = 0_i64;
+        for step in 0.. {
+            now += if step % 4 == 3 { -2 } else { 1 };
+            if now > end {
+                break;
+            }
+            fired.extend(fire(&place, id, Instant(start.0 + now * 600_000_000)).await);
+        }
+        let expected: Vec<String> = match id {
+            "back" => ["23:30", "00:00", "00:30", "01:00", "01:30", "02:00", "02:30", "03:00", "03:30", "04:00"]
+                .iter()
+                .map(|time| format!("2026-{}T{time}:00 started", if *time == "23:30" { "10-31" } else { "11-01" }))
+                .collect(),
+            _ => ["00:30", "01:00", "01:30", "02:00", "02:30", "03:00", "03:30", "04:00", "04:30", "05:00"]
+                .iter()
+                .map(|time| format!("2026-03-08T{time}:00 started"))
+                .collect(),
+        };
+        assert_eq!(fired, expected, "{id}");
+    }
+    place.assert_sound().await;
+}
+
+async fn a_paused_schedule_misses_visibly(kind: Kind) {
+    let place = Place::new(kind).await;
+    put(&place, &MONTHLY, instant("2026-01-15T00:00:00Z")).await;
+    place.tx(async |tx| schedules::pause(tx, "settle", "ops", "audit").await).await;
+    assert_eq!(fire(&place, "settle", instant("2026-02-15T00:00:00Z")).await, ["2026-02-01T02:30:00 missed"]);
+    let missed = place.tx(async |tx| schedules::resume(tx, "settle", instant("2026-04-15T00:00:00Z")).await).await;
+    assert_eq!(missed, 2, "March and April");
+    assert_eq!(fire(&place, "settle", instant("2026-05-15T00:00:00Z")).await, ["2026-05-01T02:30:00 started"]);
+    let reasons = "SELECT DISTINCT reason FROM schedule_slots WHERE state = 'missed'";
+    let rows = sea_orm::ConnectionTrait::query_all_raw(place.database().read(), sea_orm::Statement::from_string(place.database().backend(), reasons))
+        .await
+        .unwrap();
+    assert_eq!(rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect::<Vec<String>>(), ["the schedule was paused by ops: audit"]);
+    place.assert_sound().await;
+}
+
+async fn slots_by_hand(kind: Kind) {
+    let place = Place::new(kind).await;
+    put(&place, &MONTHLY, instant("2026-01-15T00:00:00Z")).await;
+    place.tx(async |tx| schedules::pause(tx, "settle", "ops", "audit").await).await;
+    fire(&place, "settle", instant("2026-02-15T00:00:00Z")).await;
+    let now = instant("2026-02-20T12:00:00Z");
+    let by_hand = async |slot: Option<&str>| {
+        let slot = slot.map(|slot| slot.parse().unwrap());
+        place.tx(async |tx| schedules::run_slot(tx, "settle", slot, "ops", now, starts).await).await
+    };
+    let missed: RunId = by_hand(Some("2026-02-01T02:30:00")).await;
+    assert_eq!(by_hand(Some("2026-02-01T02:30:00")).await, missed, "once");
+    let ahead = by_hand(Some("2026-03-01T02:30:00")).await;
+    let at_once = by_hand(None).await;
+    assert_eq!(by_hand(None).await, at_once);
+    assert!(missed != ahead && ahead != at_once);
+    let tx = place.database().begin_write().await.unwrap();
+    let none = schedules::run_slot(&tx, "settle", Some("2026-02-01T02:31:00".parse().unwrap()), "ops", now, starts).await.unwrap_err().to_string();
+    assert_eq!(none, "schedule \"settle\" has no slot 2026-02-01T02:31:00");
+    tx.rollback().await.unwrap();
+    // What was run ahead is not run again when it is due.
+    place.tx(async |tx| schedules::resume(tx, "settle", now).await).await;
+    assert_eq!(fire(&place, "settle", instant("2026-04-15T00:00:00Z")).await, ["2026-04-01T02:30:00 started"]);
+    place.assert_sound().await;
+}
+
+async fn slots_go_in_turn(kind: Kind) {
+    let place = Place::new(kind).await;
+    put(&place, &Plan { in_turn: true, ..MONTHLY }, instant("2026-01-15T00:00:00Z")).await;
+    let now = instant("2026-04-20T00:00:00Z");
+    for slot in ["2026-02-01T02:30:00 started", "2026-03-01T02:30:00 started", "2026-04-01T02:30:00 started"] {
+        assert_eq!(fire(&place, "settle", now).await, [slot]);
+        assert_eq!(fire(&place, "settle", now).await, Vec::<String>::new(), "the run of this slot has not ended");
+        place.execute("UPDATE workflow_runs SET status = 'done', finished_at = 1, output = 'null' WHERE finished_at IS NULL").await;
+    }
+    assert_eq!(fire(&place, "settle", now).await, Vec::<String>::new());
+    place.assert_sound().await;
+}
+
+async fn passes_are_bounded(kind: Kind) {
+    let place = Place::new(kind).await;
+    let start = instant("2026-01-15T00:00:00Z");
+    put(&place, &Plan { id: "often", expression: "0 * * * * *", zone: "UTC", workflow: "w", in_turn: false }, start).await;
+    let now = start.plus(Duration::from_mins(250));
+    let counts = [fire(&place, "often", now).await.len(), fire(&place, "often", now).await.len(), fire(&place, "often", now).await.len()];
+    assert_eq!(counts, [100, 100, 50]);
+    place.assert_sound().await;
+}

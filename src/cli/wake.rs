@@ -1,0 +1,64 @@
+//! Starts and wakes the runs of payouts that a person's act concerns, in the transaction of the act.
+
+use books::payouts::due::{self, Due};
+use books::payouts::record;
+use books::release::Whose;
+use durable::RunId;
+use durable::runs;
+use program::calendar::{Instant, Period};
+use program::payout::{Payout, State};
+use sea_orm::DatabaseTransaction;
+use workflows::PayoutRun;
+use workflows::payout::{self, PayoutInput};
+
+use super::CliError;
+
+/// Starts the payouts of a period that are due, all or a member's; those that were started before are left alone. How many are new.
+pub(super) async fn start_due(
+    tx: &DatabaseTransaction,
+    program: &str,
+    period: Period,
+    partner: Option<&str>,
+    now: Instant,
+) -> Result<Vec<RunId>, CliError> {
+    let mut started = Vec::new();
+    let due = due::due(tx, program, period).await?;
+    for one in due.iter().filter(|due: &&Due| partner.is_none_or(|partner| &*due.partner == partner)) {
+        let input = PayoutInput::of(one);
+        let run = runs::start_as::<PayoutRun>(tx, &input.key(), &input, durable::Instant(now.0)).await?;
+        started.extend(run.fresh.then_some(run.run));
+    }
+    Ok(started)
+}
+
+/// Wakes the run of a payout; `cause` names what has changed, once.
+pub(super) async fn one(tx: &DatabaseTransaction, payout: &Payout, cause: &str, now: Instant) -> Result<(), CliError> {
+    match payout.workflow.as_deref() {
+        Some(run) => Ok(payout::look_again(tx, run, cause, now).await?),
+        None => Ok(()),
+    }
+}
+
+/// Wakes the runs of a member's held payouts of a period.
+pub(super) async fn held_of(tx: &DatabaseTransaction, whose: Whose<'_>, cause: &str, now: Instant) -> Result<(), CliError> {
+    for payout in record::of_settlements(tx, whose.program, whose.partner, whose.period).await? {
+        if let State::Held(_) = payout.state {
+            one(tx, &payout, cause, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Wakes the runs of a partner's held payouts in a currency.
+pub(super) async fn held_in(
+    tx: &DatabaseTransaction,
+    partner: &str,
+    currency: program::money::Currency,
+    cause: &str,
+    now: Instant,
+) -> Result<(), CliError> {
+    for payout in record::list(tx, Some("held")).await?.iter().filter(|payout| &*payout.partner == partner && payout.currency == currency) {
+        one(tx, payout, cause, now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Checks every invariant in one snapshot: those of the books, those of the engine, and what is between them (reliability.md §1).
+
+use books::connection::Books;
+use books::load::row::LoadError;
+use books::verify::{Invariant, Report, check_all};
+use durable::verify::VerifyError as EngineError;
+use program::calendar::Instant;
+use sea_orm::{DatabaseTransaction, FromQueryResult, Statement};
+use workflows::letters::{Letter, TOPIC};
+
+/// Paid payouts that are looked at at once.
+const PAGE: u64 = 1_000;
+
+/// What can't be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The books.
+    #[error(transparent)]
+    Books(#[from] LoadError),
+    /// The engine's tables.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<sea_orm::DbErr> for VerifyError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Books(error.into())
+    }
+}
+
+/// Checks every invariant; what offends one is in the report. Nothing is written, and a service may be at work meanwhile.
+///
+/// # Errors
+/// The database failed.
+pub async fn verify(books: &Books, now: Instant) -> Result<Report, VerifyError> {
+    let tx = books.begin_read().await?;
+    let report = check(&tx, now).await;
+    tx.rollback().await?;
+    report
+}
+
+async fn check(tx: &DatabaseTransaction, now: Instant) -> Result<Report, VerifyError> {
+    let mut report = check_all(tx, now).await?;
+    for finding in durable::verify::verify(tx, durable::Instant(now.0)).await? {
+        report.offend(invariant(finding.check), &[("id", &finding.id), ("check", finding.check)], finding.reason);
+    }
+    check_statements(tx, &mut report).await?;
+    Ok(report)
+}
+
+/// Under which invariant a check of the engine stands.
+fn invariant(check: &str) -> Invariant {
+    match check {
+        "slots" => Invariant::SlotOnce,
+        "one message a key" => Invariant::OneMessage,
+        "no silent stall" | "visible parking" | "has an executor" => Invariant::NoStall,
+        _ => Invariant::JournalWhole,
+    }
+}
+
+/// A payout whose run has ended with the statement's letter.
+#[derive(Debug, FromQueryResult)]
+struct Told {
+    id: String,
+    program: String,
+    partner: String,
+    period: String,
+    currency: String,
+}
+
+const TOLD: &str = "SELECT p.id, p.program, p.partner, p.period, p.currency FROM payouts p JOIN workflow_runs r ON r.id = p.workflow \
+                    WHERE p.kind = 'settlement' AND p.status = 'paid' AND r.workflow = 'payout' AND r.status = 'done' AND p.id > $1 \
+                    ORDER BY p.id LIMIT $2";
+
+/// Each payment that has come to its end is told by a statement.
+async fn check_statements(tx: &DatabaseTransaction, report: &mut Report) -> Result<(), VerifyError> {
+    use sea_orm::ConnectionTrait as _;
+    let backend = tx.get_database_backend();
+    let mut after = String::new();
+    loop {
+        let page = Statement::from_sql_and_values(backend, TOLD, [after.as_str().into(), i64::try_from(PAGE).unwrap_or(i64::MAX).into()]);
+        let page = Told::find_by_statement(page).all(tx).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after.clone_from(&last.id);
+        for Told { id, program, partner, period, currency } in page {
+            let key = Letter::Statement { program, partner, period, currency }.key();
+            let letter =
+                Statement::from_sql_and_values(backend, "SELECT 1 FROM outbox WHERE topic = $1 AND key = $2", [TOPIC.into(), key.as_str().into()]);
+            if tx.query_one_raw(letter).await?.is_none() {
+                report.offend(
+                    Invariant::OneMessage,
+                    &[("payout", &id), ("letter", &key)],
+                    "it is paid and its run has ended, and no statement was posted",
+                );
+            }
+        }
+    }
+}
