@@ -47,6 +47,7 @@ mod world;
 mod downtime;
 mod faults;
 mod kills;
+mod letters;
 mod poisoned;
 mod story;
 mod two_services;

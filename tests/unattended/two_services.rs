@@ -38,7 +38,7 @@ fn when_one_service_is_killed_the_other_goes_on_within_the_lease() {
     // The provider keeps whoever asks waiting, so that both have their hands full.
     let mut world = World::fresh(Engine::Postgres, FACTS, &["pay-then-hang*16", "call-after"]);
     world.set("TRIBUTARY_WORKFLOWS__LEASE", "2s");
-    world.set("TRIBUTARY_PAYOUTS__TIMEOUT", "20s");
+    world.set("TRIBUTARY_PAYOUTS__TIMEOUT", "8s");
     world.set_plain_statements();
     world.know_schedules("2026-01-20T00:00:00Z");
     let other = ports::free();
