@@ -1,11 +1,15 @@
-//! `demo` gives the same for the same seed, shows what it promises, and leaves alone what no demo made; its books serve to prove
-//! `settlement show --pdf`.
+//! `demo` gives the same for the same seed, shows what it promises, pays once and mails, and leaves alone what no demo made; its books
+//! serve to prove `settlement show --pdf`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -95,19 +99,213 @@ fn settlements(database: &str) -> String {
     String::from_utf8(listed.stdout).expect("JSON is UTF-8")
 }
 
+/// A mail as its reader sees it: to whom, about what, and its parts.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Mail {
+    to: String,
+    subject: String,
+    parts: Vec<Vec<u8>>,
+}
+
+fn mails(demo: &Demo) -> Vec<Mail> {
+    let read = |(name, content): (PathBuf, Vec<u8>)| {
+        assert_eq!(name.extension().and_then(|ending| ending.to_str()), Some("eml"), "{}", name.display());
+        let mail = mailparse::parse_mail(&content).expect("a mail");
+        let header = |name: &str| mailparse::MailHeaderMap::get_first_value(&mail.headers[..], name).expect("a header");
+        let leaves = mail.parts().filter(|part| part.subparts.is_empty());
+        let parts = leaves.map(|part| part.get_body_raw().expect("a part")).collect();
+        Mail { to: header("To"), subject: header("Subject"), parts }
+    };
+    let mut mails: Vec<Mail> = files(&demo.path.join("mails")).into_iter().map(read).collect();
+    mails.sort();
+    mails
+}
+
+/// The provider's own books.
+fn provider(demo: &Demo) -> Vec<Value> {
+    let text = fs::read_to_string(demo.path.join("provider.jsonl")).expect("the provider has kept books");
+    text.lines().map(|line| serde_json::from_str(line).expect("one JSON document a line")).collect()
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().expect("a text")
+}
+
+/// What happened at the provider, but for ids and times: those are of the run, not of the seed.
+fn moved(demo: &Demo) -> Vec<[String; 3]> {
+    let told = |event: &Value| ["event", "amount", "currency"].map(|field| text(event, field).to_owned());
+    let mut moved: Vec<[String; 3]> = provider(demo).iter().map(told).collect();
+    moved.sort();
+    moved
+}
+
+/// A journal up to the payouts as it is; their lines without ids and times of day, sorted, since they were paid side by side.
+fn journal(content: &[u8]) -> (String, Vec<String>) {
+    let content = String::from_utf8(content.to_vec()).expect("a journal is UTF-8");
+    let paid_at = content.find("pay_").expect("payouts are in the journal");
+    let (settled, paid) = content.split_at(content[..paid_at].rfind('\n').expect("it is not the first line"));
+    let steady = |line: &str| {
+        let mut words: Vec<&str> = line.split(|c: char| !(c.is_ascii_alphanumeric() || "-_:.".contains(c))).collect();
+        words.retain(|word| !word.contains("pay_") && !word.contains("2026-01-05T"));
+        words.join(" ")
+    };
+    let mut paid: Vec<String> = paid.lines().map(steady).collect();
+    paid.sort();
+    (settled.to_owned(), paid)
+}
+
 #[test]
-fn the_same_seed_gives_the_same_bytes_and_another_one_does_not() {
+fn the_same_seed_gives_the_same_and_another_one_does_not() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let play = |seed: &str| Demo::play(seed, directory.path().join(seed));
     let (first, again, other) = (Demo::shared(), play("7"), play("8"));
-    let (one, two) = (files(&first.path), files(&again.path));
+    let (mut one, mut two) = (files(&first.path), files(&again.path));
+    for all in [&mut one, &mut two] {
+        all.retain(|name, _| !name.starts_with("mails") && name != Path::new("provider.jsonl"));
+    }
     assert_eq!(one.keys().collect::<Vec<_>>(), two.keys().collect::<Vec<_>>());
     for (name, content) in &one {
-        assert!(two.get(name) == Some(content), "{} differs", name.display());
+        if name.starts_with("journal") {
+            assert_eq!(journal(content), journal(&two[name]), "{}", name.display());
+        } else {
+            assert!(two.get(name) == Some(content), "{} differs", name.display());
+        }
     }
     assert!(one.keys().filter(|name| name.extension().is_some_and(|ending| ending == "pdf")).count() >= 10);
+    let (mails_one, mails_two) = (mails(first), mails(&again));
+    assert_eq!(mails_one.len(), mails_two.len());
+    for (one, two) in mails_one.iter().zip(&mails_two) {
+        assert!(one == two, "the mail {:?} to {} differs", one.subject, one.to);
+    }
+    assert_eq!(moved(first), moved(&again));
+    assert_eq!(first.summary["payment"], again.summary["payment"]);
     assert_eq!(settlements(&first.database()), settlements(&again.database()));
     assert_ne!(settlements(&first.database()), settlements(&other.database()));
+}
+
+#[test]
+fn the_last_month_is_paid_once_by_the_providers_own_books() {
+    let demo = Demo::shared();
+    let listed = succeeded(&["--database", &demo.database(), "payout", "list", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("one JSON document is printed");
+    let payouts = listed["payouts"].as_array().expect("a list");
+    let (paid, held): (Vec<&Value>, Vec<&Value>) = payouts.iter().partition(|payout| payout["status"] == "paid");
+    assert!(!held.is_empty() && held.iter().all(|payout| payout["status"] == "held" && payout["reason"] == "no_destination"), "{held:?}");
+    let wanted: BTreeMap<&str, [&str; 2]> =
+        paid.iter().map(|payout| (text(payout, "id"), [text(payout, "amount"), text(payout, "currency")])).collect();
+
+    let events = provider(demo);
+    let of = |kind: &str| events.iter().filter(|event| event["event"] == kind).collect::<Vec<&Value>>();
+    let payout_of: BTreeMap<&str, &str> = of("taken").iter().map(|taken| (text(taken, "key"), text(taken, "payout"))).collect();
+    let mut moved = BTreeMap::new();
+    for event in of("paid") {
+        let before = moved.insert(payout_of[text(event, "key")], [text(event, "amount"), text(event, "currency")]);
+        assert_eq!(before, None, "paid twice: {event}");
+    }
+    assert_eq!(moved, wanted);
+    assert_eq!(of("request").len(), wanted.len(), "nothing was sent twice, not even that of which the answer was lost");
+
+    let payment = &demo.summary["payment"];
+    assert_eq!([&payment["paid"], &payment["looked_up"]], [wanted.len(), 1]);
+    assert_eq!(payment["held"].as_array().map(Vec::len), Some(held.len()));
+    assert_eq!([&payment["provider"]["requests"], &payment["provider"]["payments"]], [wanted.len(), wanted.len()]);
+}
+
+#[test]
+fn whoever_was_paid_or_held_has_one_mail_that_says_so() {
+    let demo = Demo::shared();
+    let all: Value = serde_json::from_str(&settlements(&demo.database())).expect("JSON");
+    let month = all["settlements"].as_array().expect("a list").iter().filter(|settlement| settlement["period"] == "2025-12");
+    let found = mails(demo);
+    let mut told = 0;
+    for settlement in month {
+        let (partner, currency) = (text(settlement, "partner"), text(settlement, "currency"));
+        let (cash, carried) = (text(&settlement["totals"], "cash_payout"), text(&settlement["totals"], "carried_forward"));
+        let is_zero = |amount: &str| amount.chars().all(|c| "0.".contains(c));
+        let amount = match text(settlement, "status") {
+            "paid" | "held" => cash,
+            _ if is_zero(carried) => continue,
+            _ => carried,
+        };
+        let to = format!("{partner}@partners.example");
+        let about = |mail: &&Mail| mail.to == to && mail.subject.contains(&format!("{amount} {currency}"));
+        assert_eq!(found.iter().filter(about).count(), 1, "{partner} {amount} {currency}");
+        told += 1;
+    }
+    assert!(told > 5);
+    assert_eq!(found.len(), told, "nobody has another mail");
+    let statements = found.iter().filter(|mail| mail.parts.iter().any(|part| part.starts_with(b"%PDF"))).count();
+    let letters = &demo.summary["payment"]["letters"];
+    let count = |about: &str| letters[about].as_u64().unwrap_or(0);
+    assert_eq!(u64::try_from(statements).expect("a count"), count("statement") + count("carried_forward"));
+    assert_eq!(count("statement"), demo.summary["payment"]["paid"]);
+}
+
+/// The binary in a place where no provider is beside it.
+fn alone(place: &Path) -> PathBuf {
+    let binary = place.join("tributary");
+    fs::copy(env!("CARGO_BIN_EXE_tributary"), &binary).expect("a file can be copied");
+    binary
+}
+
+#[test]
+fn without_a_provider_nothing_is_paid_and_that_is_said() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let (binary, path) = (alone(directory.path()), directory.path().join("demo"));
+    let play = |more: &[&str]| {
+        let mut command = Command::new(&binary);
+        command.args(["demo", "--partners", PARTNERS]).arg(&path).args(more).env_remove("TRIBUTARY_CLOCK__START");
+        command.output().expect("the binary can be started")
+    };
+    let refused = play(&["--serve"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("cargo build --bins"));
+    assert!(!path.exists(), "nothing is begun that can't be ended");
+    let output = play(&["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("one JSON document is printed");
+    assert!(text(&summary["payment"], "not_paid").contains("cargo build --bins"), "{}", summary["payment"]);
+    assert!(!path.join("mails").exists() && !path.join("provider.jsonl").exists());
+}
+
+/// A process that ends with the test.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_service_goes_on_until_it_is_interrupted() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let path = directory.path().join("demo");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
+    command.args(["demo", "--serve", "--partners", PARTNERS]).arg(&path).env_remove("TRIBUTARY_CLOCK__START");
+    let mut served = Served(command.stdout(Stdio::piped()).spawn().expect("the binary can be started"));
+    let mut lines = BufReader::new(served.0.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));
+    let listens = lines.find(|line| line.contains("listens on http://")).expect("it says where it listens");
+    let address = listens.rsplit("http://").next().expect("an address").to_owned();
+    assert!(lines.next().expect("its schedules follow").contains("next 2026-01-06T"), "the clock is the demo's");
+    let mut stream = TcpStream::connect(&address).expect("it listens");
+    write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let interrupt = Command::new("kill").args(["-INT", &served.0.id().to_string()]).status().expect("kill can be started");
+    assert!(interrupt.success());
+    // Its output ends when it does.
+    let (ended, has_ended) = mpsc::channel();
+    thread::spawn(move || ended.send(lines.count()));
+    has_ended.recv_timeout(Duration::from_mins(1)).expect("it ends");
+    let code = served.0.wait().expect("it can be waited for").code();
+    assert_eq!(code, Some(0));
+    let database = format!("sqlite://{}", path.join("tributary.db").display());
+    succeeded(&["--database", &database, "verify"]);
 }
 
 #[test]

@@ -47,14 +47,18 @@ pub(crate) enum DoubleError {
 /// A provider that runs; it ends with this.
 #[derive(Debug)]
 pub(crate) struct Double {
-    child: Child,
+    _process: Process,
     /// Its pipe: it may go on to speak.
-    _output: Option<BufReader<ChildStdout>>,
+    _output: BufReader<ChildStdout>,
     /// Where it takes requests.
     pub(crate) url: String,
     /// The key by which it believes them.
     pub(crate) key: String,
 }
+
+/// A process that ends with this.
+#[derive(Debug)]
+struct Process(Child);
 
 /// Where the binary is.
 ///
@@ -82,31 +86,28 @@ impl Double {
         // Ctrl-C is for the service, which ends what it is at before its provider goes.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let child = command.spawn().map_err(failed)?;
-        let mut double = Self { child, _output: None, url: String::new(), key };
-        let Some(output) = double.child.stdout.take() else { return Err(failed(io::ErrorKind::BrokenPipe.into())) };
+        let mut process = Process(command.spawn().map_err(failed)?);
+        let Some(output) = process.0.stdout.take() else { return Err(failed(io::ErrorKind::BrokenPipe.into())) };
         let reading = tokio::task::spawn_blocking(move || {
             let mut output = BufReader::new(output);
             let mut said = String::new();
             output.read_line(&mut said).map(|_| (output, said))
         });
-        // Where it stays silent, it is ended when `double` is dropped, and the reading with it.
+        // Where it stays silent, it is ended when `process` is dropped, and the reading with it.
         let Ok(read) = tokio::time::timeout(READY_LIMIT, reading).await else {
             return Err(DoubleError::Silent { path: path.to_owned(), said: String::new() });
         };
         let (output, said) = read.map_err(io::Error::other).and_then(|read| read).map_err(failed)?;
         let Some(url) = said.trim().strip_prefix(READY) else { return Err(DoubleError::Silent { path: path.to_owned(), said }) };
-        double.url = url.to_owned();
-        double._output = Some(output);
-        Ok(double)
+        Ok(Self { url: url.to_owned(), key, _process: process, _output: output })
     }
 }
 
-impl Drop for Double {
+impl Drop for Process {
     fn drop(&mut self) {
         // All that it has answered is on disk; if it has ended already there is nothing to end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
