@@ -34,6 +34,9 @@ pub enum RestoreError {
     /// A service is at work.
     #[error("a service is alive on the database ({0}); stop it first, or wait until its lease has run out")]
     Alive(String),
+    /// Another process has it open.
+    #[error("another process has {0} open; end it first")]
+    InUse(String),
     /// A database is in the place.
     #[error("{0} exists; with --replace it is moved aside and the backup takes its place")]
     Exists(String),
@@ -84,9 +87,14 @@ impl RestoreError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::NotSqlite | Self::Alive(_) | Self::Exists(_) | Self::Itself(_) | Self::NotABackup { .. } | Self::Missing(_) | Self::Address(_) => {
-                true
-            }
+            Self::NotSqlite
+            | Self::Alive(_)
+            | Self::InUse(_)
+            | Self::Exists(_)
+            | Self::Itself(_)
+            | Self::NotABackup { .. }
+            | Self::Missing(_)
+            | Self::Address(_) => true,
             Self::File { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
             Self::Start(_) | Self::Instance(_) | Self::Books(_) | Self::Database(_) => false,
         }
@@ -116,7 +124,7 @@ pub async fn from_file(url: &str, backup: &Path, replace: bool, now: Instant) ->
         if !replace {
             return Err(RestoreError::Exists(target.display().to_string()));
         }
-        refuse_if_alive(&target, now).await?;
+        refuse_if_in_use(&target, now).await?;
     }
     look_like_a_backup(backup)?;
     let staged = with_suffix(&target, ".restoring");
@@ -161,12 +169,28 @@ pub async fn in_place(url: &str, now: Instant) -> Result<Restored, RestoreError>
     Ok(Restored { instance, aside: None })
 }
 
-/// Where the present database can be read, no service may be at work on it; where it can't, that is why it is replaced.
-async fn refuse_if_alive(target: &Path, now: Instant) -> Result<(), RestoreError> {
+/// Where the present database can be read, no service may be at work on it, and nobody else may have it open: SQLite would take the log of
+/// one file for that of the other. Where it can't be read, that is why it is replaced.
+async fn refuse_if_in_use(target: &Path, now: Instant) -> Result<(), RestoreError> {
     let Ok(books) = Books::open(&url_of(target)).await else { return Ok(()) };
     let node = alive(&books, now).await.unwrap_or(None);
-    close(books).await.ok();
-    node.map_or(Ok(()), |node| Err(RestoreError::Alive(node.name)))
+    books.read().clone().close().await?;
+    let is_open = node.is_none() && is_open_elsewhere(&books).await;
+    books.write().clone().close().await?;
+    match node {
+        Some(node) => Err(RestoreError::Alive(node.name)),
+        None if is_open => Err(RestoreError::InUse(target.display().to_string())),
+        None => Ok(()),
+    }
+}
+
+/// Leaving the log's mode takes the database for itself, and copies the log into it.
+async fn is_open_elsewhere(books: &Books) -> bool {
+    let pragma = |text: &str| books.write().query_one_raw(Statement::from_string(DbBackend::Sqlite, text));
+    if pragma("PRAGMA busy_timeout = 2000").await.is_err() {
+        return false;
+    }
+    matches!(pragma("PRAGMA journal_mode = DELETE").await, Err(error) if error.to_string().contains("locked"))
 }
 
 async fn alive(books: &Books, now: Instant) -> Result<Option<Node>, RestoreError> {

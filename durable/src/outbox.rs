@@ -130,6 +130,24 @@ pub async fn claim(
     Ok(taken)
 }
 
+/// Gives back at once what a process of the same name held when it ended, and says how much that was: the other words of that process
+/// are refused from here on. What was taken `attempts_max` times already is parked instead.
+///
+/// # Errors
+/// [`OutboxError::Database`].
+///
+/// # Idempotency
+/// Only what the owner holds is given back. Called by a new process, before it takes anything itself.
+pub async fn take_over(tx: &DatabaseTransaction, topic: &str, owner: &str, attempts_max: u32, now: Instant) -> Result<u64, OutboxError> {
+    let exhausted = "UPDATE outbox SET status = 'parked', owner = NULL, lease_until = NULL, ended_at = ?, epoch = epoch + 1, \
+                     error = COALESCE(error, 'its sender ended each time before it had an answer') \
+                     WHERE topic = ? AND status = 'sending' AND owner = ? AND attempts >= ?";
+    sql::execute(tx, exhausted, [now.0.into(), topic.into(), owner.into(), i64::from(attempts_max).into()]).await?;
+    let give_back = "UPDATE outbox SET status = 'pending', owner = NULL, lease_until = NULL, next_at = ?, epoch = epoch + 1 \
+                     WHERE topic = ? AND status = 'sending' AND owner = ?";
+    Ok(sql::execute(tx, give_back, [now.0.into(), topic.into(), owner.into()]).await?)
+}
+
 fn message(row: &QueryResult) -> Result<Message, OutboxError> {
     let body: String = row.try_get_by_index(3)?;
     Ok(Message {

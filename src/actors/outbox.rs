@@ -77,6 +77,19 @@ async fn take(shared: &Shared) -> Result<Vec<Message>, OutboxError> {
     .await
 }
 
+/// Takes up at once the letters that the process before this one, of the same name, was sending when it ended.
+///
+/// # Errors
+/// The database failed.
+pub(super) async fn take_over(shared: &Shared) -> Result<u64, OutboxError> {
+    let (owner, now) = (shared.engine.options().node.clone(), shared.clock.now());
+    in_write(&shared.books, |tx| {
+        let owner = owner.clone();
+        Box::pin(async move { outbox::take_over(tx, letters::TOPIC, &owner, ATTEMPTS_MAX, now).await })
+    })
+    .await
+}
+
 /// Whether there may be something to send; looking takes no lock.
 async fn is_due(shared: &Shared, now: Instant) -> Result<bool, OutboxError> {
     Ok(outbox::is_due(shared.books.read(), letters::TOPIC, now).await?)

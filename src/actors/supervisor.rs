@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 
-use super::outbox::Outbox;
+use super::outbox::{self, Outbox};
 use super::runs::Host;
 use super::scheduler::{self, Scheduler};
 use super::upkeep::Upkeep;
@@ -25,6 +25,9 @@ pub enum SuperviseError {
     /// The schedules can't be recorded.
     #[error("the schedules can't be recorded")]
     Schedules(#[from] crate::schedules::RecordError),
+    /// What was being sent can't be taken up.
+    #[error("the letters of the process before this one can't be taken up")]
+    Outbox(#[from] durable::outbox::OutboxError),
 }
 
 /// The living service.
@@ -42,6 +45,10 @@ impl Service {
     pub async fn start(shared: Shared) -> Result<Self, SuperviseError> {
         // Once before anything fires: what can't be recorded is told to who starts the service.
         scheduler::record(&shared.books, shared.now()).await?;
+        let letters = outbox::take_over(&shared).await?;
+        if letters > 0 {
+            tracing::warn!(letters, "outbox.took_over");
+        }
         let (root, ended) = Actor::spawn(None, Root, shared).await?;
         Ok(Self { root, ended })
     }

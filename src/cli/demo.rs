@@ -64,9 +64,10 @@ pub(crate) async fn run(at: &At, args: DemoArgs) -> Result<(), CliError> {
     let colour = on_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     output::text(&demo::report(&outcome, &Style { width: width(), colour, program: demo::called() }))?;
     let Some(hosted) = hosted else { return Ok(()) };
+    let asked = super::serve::asked_to_stop().map_err(|error| CliError::Failed(format!("signals can't be heard: {error}")))?;
     output::text(&format!("\nThe service goes on until Ctrl-C; its clock was started at {}.\n", hosted.clock))?;
     super::serve::tell(at, &books, hosted.address).await?;
-    hosted.until(super::serve::asked_to_stop()).await.map_err(|error| failed(&error))?;
+    hosted.until(asked).await.map_err(|error| failed(&error))?;
     Played::close(&books).await.map_err(|error| failed(&error))
 }
 

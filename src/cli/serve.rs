@@ -22,10 +22,14 @@ pub(crate) async fn run(at: &At, database: Option<String>, args: ServeArgs) -> R
     if let Some(url) = database {
         config.database.url = crate::config::Secret::new(url);
     }
+    // Who starts it may stop it as soon as it says that it listens.
+    let asked = asked_to_stop().map_err(|error| CliError::Failed(format!("signals can't be heard: {error}")))?;
     let books = crate::app::open(config.database.url.expose()).await?;
+    let started = config.clock.start.unwrap_or(at.now);
+    crate::instance::check(&books, config.database.url.expose(), started).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     let running = Running::start(books.clone(), config).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     tell(at, &books, running.address).await?;
-    let was_asked = running.until(asked_to_stop()).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
+    let was_asked = running.until(asked).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     if was_asked { Ok(()) } else { Err(CliError::Failed("the service had to stop; its log says why".into())) }
 }
 
@@ -46,25 +50,21 @@ pub(super) async fn tell(at: &At, books: &books::connection::Books, address: Soc
     Ok(())
 }
 
-/// Ctrl-C, or what a service manager sends.
-pub(super) async fn asked_to_stop() {
-    let interrupted = async {
+/// Ctrl-C, or what a service manager sends: heard from this call on, whenever the future is waited for.
+pub(super) fn asked_to_stop() -> std::io::Result<impl Future<Output = ()> + Send> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    {
-        let terminated = async {
-            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-                Ok(mut signal) => {
-                    signal.recv().await;
-                }
-                Err(_) => std::future::pending::<()>().await,
-            }
-        };
-        tokio::select! { () = interrupted => {}, () = terminated => {} }
-    }
-    #[cfg(not(unix))]
-    interrupted.await;
+    })
 }

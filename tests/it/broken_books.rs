@@ -221,7 +221,7 @@ fn verify_names_what_is_there_twice(app: &App) {
 }
 
 /// Takes a table's key away and writes one of its rows again.
-fn repeat_rows(books: &Access, table: &str, key: &str) {
+pub(crate) fn repeat_rows(books: &Access, table: &str, key: &str) {
     if books.is_sqlite() {
         for statement in [
             format!("CREATE TABLE keyless AS SELECT * FROM {table}"),

@@ -21,6 +21,13 @@ impl fmt::Debug for Access {
     }
 }
 
+/// A connection that lingers would be in the way of whoever moves the file.
+impl Drop for Access {
+    fn drop(&mut self) {
+        let _ = RUNTIME.block_on(self.connection.clone().close());
+    }
+}
+
 impl Access {
     pub(crate) fn open(url: &str) -> Self {
         let mut options = ConnectOptions::new(url);

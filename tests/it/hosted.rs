@@ -1,7 +1,7 @@
 //! A service in this process: the engine with the product's workflows on the database of an [`App`], beside the binary's commands.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use books::connection::Books;
 use books::payouts::limits::Limits;
@@ -39,6 +39,7 @@ impl Partners for Plain {
 /// A service that runs; it is gone when it is dropped, and its lease runs on.
 pub(crate) struct Hosted {
     engine: Engine,
+    books: Books,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
 }
@@ -47,7 +48,7 @@ impl Hosted {
     /// Starts one that pays through `provider`; its clock stands where that of the commands does.
     pub(crate) fn start(app: &App, provider: Arc<dyn PayoutPort>) -> Self {
         RUNTIME.block_on(async {
-            let books = open(app).await;
+            let books = open(&app.url()).await;
             let clock: Arc<ManualClock> = Arc::new(ManualClock::at(durable::Instant(day(0).0)));
             let registry = Registry::new()
                 .with(SettlementRun { books: books.clone(), partners: Arc::new(Plain { books: books.clone() }), clock: clock.clone() })
@@ -68,7 +69,7 @@ impl Hosted {
                     .await
                     .expect("it is not replaced");
             });
-            Self { engine, stop: Some(stop), served: Some(served) }
+            Self { engine, books, stop: Some(stop), served: Some(served) }
         })
     }
 
@@ -78,22 +79,18 @@ impl Hosted {
         stop.send(()).expect("it runs");
         RUNTIME.block_on(async {
             served.await.expect("it ends well");
-            self.engine.resign().await.expect("its lease ends");
+            self.engine.leave().await.expect("its lease ends");
+            self.books.read().clone().close().await.expect("the database closes");
+            self.books.write().clone().close().await.expect("the database closes");
         });
     }
 }
 
-/// Waits until a condition holds.
+/// Waits until a condition holds, which may run commands and look into the database.
 pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
-    // The condition runs commands, which block: not on the service's threads.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
-    let held = runtime.block_on(async {
-        let wait = async {
-            while !condition() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, wait).await
-    });
-    assert!(held.is_ok(), "{what} within {LIMIT:?}");
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < LIMIT, "{what} within {LIMIT:?}");
+        RUNTIME.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
+    }
 }

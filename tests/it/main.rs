@@ -30,6 +30,8 @@ mod broken_books;
 #[cfg(test)]
 mod broken_payouts;
 #[cfg(test)]
+mod broken_runs;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod constraints;
@@ -65,6 +67,8 @@ mod payouts;
 mod people;
 #[cfg(test)]
 mod printed;
+#[cfg(test)]
+mod reconciled;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]

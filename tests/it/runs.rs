@@ -161,7 +161,7 @@ fn acts_wake_the_runs_that_they_concern(app: &App) {
     let second = retried["id"].as_str().expect("an id");
     assert_ne!(retried["workflow"], first["workflow"]);
     assert_eq!(app.json(&format!("payout release {second} --by fin --json"))["status"], "intended");
-    stands("acme", "requested", None);
+    until("the second payout must be requested", || app.json(&format!("payout show {second} --json"))["status"] == "requested");
     app.ok(&format!("payout mark-paid {second} --by fin --reason transfer-2"));
     until("both must be told of", || runs(app, "--workflow payout --status done").len() == 2);
     hosted.stop();

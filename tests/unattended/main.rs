@@ -1,0 +1,54 @@
+//! The unattended part, from end to end: the shipped binary serves, and the payment provider and the mail server are others' processes
+//! with books of their own. Whatever happens to the service, what those books say is what was owed, once, on SQLite and PostgreSQL.
+
+#![cfg(test)]
+#![allow(dead_code, unused_macros, reason = "some modules are those of the other end-to-end tests, which use more of them")]
+
+#[path = "../it/app.rs"]
+mod app;
+#[path = "../edges/child.rs"]
+mod child;
+#[path = "../it/database.rs"]
+mod database;
+#[path = "../it/postgres.rs"]
+mod postgres;
+#[path = "../it/process.rs"]
+mod process;
+#[path = "../edges/provider.rs"]
+mod provider;
+#[path = "../it/seeded.rs"]
+mod seeded;
+#[path = "../edges/smtp.rs"]
+mod smtp;
+
+/// Makes `NAME::on_sqlite` and `NAME::on_postgres` of a function that takes an [`app::Engine`].
+macro_rules! each_engine {
+    ($($proof:ident),+ $(,)?) => {$(
+        mod $proof {
+            #[test]
+            fn on_sqlite() {
+                super::$proof($crate::app::Engine::Sqlite);
+            }
+            #[test]
+            fn on_postgres() {
+                super::$proof($crate::app::Engine::Postgres);
+            }
+        }
+    )+};
+}
+
+mod facts;
+mod outcome;
+mod ports;
+mod serving;
+mod wait;
+mod world;
+
+mod downtime;
+mod faults;
+mod kills;
+mod letters;
+mod poisoned;
+mod story;
+mod two_services;
+mod webhooks;
