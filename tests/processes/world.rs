@@ -97,7 +97,10 @@ impl Made {
             run(&format!("user add --id {user} --email {user}@vendor.example --role finance"), NOW);
         }
         for partner in ["acme", "beta"] {
-            let added = run(&format!("--json payout destination add --partner {partner} --currency USD --name {partner} --token tok_{partner} --by fin"), NOW);
+            let added = run(
+                &format!("--json payout destination add --partner {partner} --currency USD --name {partner} --token tok_{partner} --by fin"),
+                NOW,
+            );
             let added: serde_json::Value = serde_json::from_str(&added).expect("one JSON document");
             run(&format!("payout destination approve {} --by fin2", added["id"].as_str().expect("an id")), NOW);
         }
