@@ -187,7 +187,7 @@ fn a_backup_comes_in_place_as_a_new_generation() {
         let entries = std::fs::read_dir(app.path("")).expect("a directory").map(|entry| entry.expect("an entry").path());
         entries.filter(|path| path.to_string_lossy().contains(".restoring")).collect()
     };
-    assert_eq!(leftovers(&app), [] as [PathBuf; 0]);
+    assert!(leftovers(&app).is_empty());
 
     let hosted = Hosted::start(&app, Arc::new(ManualPayouts));
     assert!(app.run("restore backup.db --replace").stderr.contains("alive"));
@@ -199,7 +199,7 @@ fn a_backup_comes_in_place_as_a_new_generation() {
 
     let restored = app.json("restore backup.db --replace --json");
     assert_eq!(restored["generation"], 2);
-    assert_eq!(leftovers(&app), [] as [PathBuf; 0]);
+    assert!(leftovers(&app).is_empty());
     assert_eq!(app.access().number("SELECT COUNT(*) FROM payouts"), 0, "the backup is older than the payout");
     assert_eq!(app.access().number("SELECT paused FROM payout_switch"), 1);
     assert_eq!(check(&app).expect("the service may start"), 2);

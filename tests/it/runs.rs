@@ -48,7 +48,7 @@ fn acts(app: &App, like: &str) -> Vec<String> {
 
 fn runs_are_listed_shown_and_acted_on(app: &App) {
     unreleased(app);
-    assert_eq!(runs(app, ""), [] as [Value; 0]);
+    assert!(runs(app, "").is_empty());
     app.ok("settlement release --program p --period 2026-04 --by fin");
     let all = runs(app, "--workflow payout --status ready");
     assert_eq!((all.len(), &all[0]["waiting_for"]), (2, &Value::Null));
