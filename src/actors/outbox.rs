@@ -66,7 +66,7 @@ impl Actor for Outbox {
 
 async fn take(shared: &Shared) -> Result<Vec<Message>, OutboxError> {
     let now = shared.clock.now();
-    if shared.stop.is_cancelled() || !is_due(shared, now).await? {
+    if shared.stop.is_cancelled() || !is_due(shared, now).await? || awaits_reconciliation(shared).await? {
         return Ok(Vec::new());
     }
     let owner = shared.engine.options().node.clone();
@@ -75,6 +75,14 @@ async fn take(shared: &Shared) -> Result<Vec<Message>, OutboxError> {
         Box::pin(async move { outbox::claim(tx, letters::TOPIC, &owner, LEASE, ATTEMPTS_MAX, TAKEN_MAX, now).await })
     })
     .await
+}
+
+/// Whether the books are a restored backup of which nothing may be sent yet. What can't be read is not sent either.
+async fn awaits_reconciliation(shared: &Shared) -> Result<bool, OutboxError> {
+    let tx = shared.books.begin_read().await?;
+    let awaits = books::instance::awaits_reconciliation(&tx).await;
+    tx.rollback().await?;
+    Ok(awaits.unwrap_or(true))
 }
 
 /// Takes up at once the letters that the process before this one, of the same name, was sending when it ended.

@@ -1,6 +1,6 @@
 //! What the process counts, in the words of Prometheus.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -14,7 +14,7 @@ pub const PAYOUT_WEBHOOKS: &str = "tributary_payout_webhooks_total";
 /// Upper ends of the classes of times, in seconds.
 const SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
-static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+static HANDLE: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
 /// What the process has counted.
 #[derive(Debug, Clone)]
@@ -31,15 +31,14 @@ impl Metrics {
     /// # Errors
     /// [`MetricsError`]: somebody else counts in this process.
     pub fn start() -> Result<Self, MetricsError> {
-        if let Some(handle) = HANDLE.get() {
+        // What a panic left behind is either nothing or the whole handle.
+        let mut started = HANDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = &*started {
             return Ok(Self(handle.clone()));
         }
-        let started = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?.install_recorder();
-        match started {
-            Ok(handle) => Ok(Self(HANDLE.get_or_init(|| handle).clone())),
-            // Two started at once, and the other one has it by now or soon.
-            Err(error) => HANDLE.get().cloned().map(Self).ok_or(MetricsError(error)),
-        }
+        let handle = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?.install_recorder()?;
+        *started = Some(handle.clone());
+        Ok(Self(handle))
     }
 
     /// Everything, as Prometheus reads it.
