@@ -107,7 +107,7 @@ fn each_fault_ends_where_it_must(engine: Engine) {
 
     // Somebody has mended the cause.
     let run = world.books.texts("SELECT id FROM workflow_runs WHERE status = 'parked'");
-    world.retry(&run[0], "the provider's contract is signed");
+    world.retry(&run[0], "signed");
     world.until("it is paid, too", |_| world.all_is_done());
     serving.stop();
     assert!(assert_ends(&world).is_empty(), "nothing waits any more");

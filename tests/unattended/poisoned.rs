@@ -49,7 +49,7 @@ fn one_poisoned_partner_stops_nobody_else(engine: Engine) {
 
     mend(&world.books);
     let run = world.books.texts("SELECT id FROM workflow_runs WHERE status = 'parked'");
-    world.retry(&run[0], "the shelf is mended");
+    world.retry(&run[0], "mended");
     world.until_all_is_done();
     serving.stop();
     world.assert_all_paid(Repeats::None);

@@ -124,7 +124,7 @@ impl World {
         let mut command = self.app.command("serve");
         command
             .env("TRIBUTARY_CLOCK__START", clock)
-            .env("TRIBUTARY_LOG", "warn,tributary=info,tributary_durable=info")
+            .env("TRIBUTARY_LOG", "warn,tributary=info,durable=info")
             .env("NO_COLOR", "1")
             .env("TRIBUTARY_SERVER__LISTEN", format!("127.0.0.1:{port}"))
             .env("TRIBUTARY_PAYOUTS__ADAPTER", "webhook")
@@ -180,21 +180,15 @@ impl World {
         for row in &parked {
             let (run, reason) = row.split_once('|').expect("two parts");
             assert!(reason.contains("made no progress"), "{row}");
-            self.retry(run, "the machine is well again");
+            self.retry(run, "well-again");
         }
         u64::try_from(parked.len()).expect("a count")
     }
 
     /// Retries a run as an operator.
     pub(crate) fn retry(&self, run: &str, reason: &str) {
-        let run = run.parse().expect("a run's id");
-        RUNTIME.block_on(async {
-            let books = Books::open(&self.app.url()).await.expect("the database opens");
-            let tx = books.begin_write().await.expect("a transaction begins");
-            let now: Instant = BEFORE.parse().expect("an instant");
-            durable::operate::retry(&tx, &run, "op", reason, durable::Instant(now.0)).await.expect("a run is retried");
-            tx.commit().await.expect("a transaction is committed");
-        });
+        // It is ready at the command's time, which must not be ahead of the service's.
+        self.ok_at(BEFORE, &format!("workflow retry {run} --by op --reason {reason}"));
     }
 
     pub(crate) fn count(&self, rows: &str) -> i64 {
