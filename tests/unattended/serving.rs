@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::wait;
 
 /// How long a service takes to end when it is asked to.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 
 /// A service that listens. It ends with this value, whatever becomes of the test.
 pub(crate) struct Serving {
