@@ -1,6 +1,6 @@
 //! Worlds for the engine's test kit: copies of one database that the binary made.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
@@ -142,7 +142,7 @@ impl<W: Workflow> Theatre for Stage<W> {
     }
 }
 
-fn copy(from: &Path, to: &PathBuf) {
+fn copy(from: &Path, to: &Path) {
     for ending in ["", "-wal"] {
         let from = from.join(format!("books.db{ending}"));
         if from.exists() {
