@@ -203,7 +203,7 @@ fn a_flood_of_errors_is_bounded(app: &App) {
     let content = format!("id,customer,partner,currency,subtotal,paid_at\n{}\n", rows.join("\n"));
     let file = app.write("flood", "csv", &content);
     for dry in ["", " --dry-run"] {
-        let finished = run_bounded(app, &format!("import invoices {file}{dry}"), ADDRESS_SPACE);
+        let finished = run_bounded(app, &format!("import invoices {file}{dry}"), MEMORY);
         assert_eq!(finished.status.code(), Some(2), "{}", finished.stderr.chars().take(2000).collect::<String>());
         let length = finished.stderr.len() + finished.stdout.len();
         // A dry run lists far more, and is bounded too.
