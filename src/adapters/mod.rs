@@ -3,7 +3,6 @@
 pub mod addresses;
 pub mod mail;
 pub mod outbound;
-mod payout_body;
 pub mod payout_manual;
 pub mod payout_webhook;
 pub mod standard_webhooks;

@@ -19,7 +19,7 @@ fn payout() -> PayoutInput {
     PayoutInput { program: "p".into(), partner: "acme".into(), period: "2026-04".into(), currency: "USD".into(), retry_of: None }
 }
 
-fn stage_of_payout(mood: Mood) -> Stage<PayoutRun> {
+pub(crate) fn stage_of_payout(mood: Mood) -> Stage<PayoutRun> {
     Stage { before: Before::Settled, mood, key: payout().key(), input: payout }
 }
 

@@ -9,3 +9,5 @@ mod world;
 
 #[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod repeats;
