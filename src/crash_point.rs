@@ -28,10 +28,11 @@ pub fn from_environment() -> Arc<dyn Probe> {
     }
 }
 
-/// A point's name. Turns of a loop are one point: what follows ` #` is left out.
+/// A point's name. Turns of a loop are one point, and so is a step for each of many periods: ` #n` is left out, `2026-04` is `*`.
 fn name(point: Point, workflow: &str, step: &str) -> String {
     let step = step.split_once(" #").map_or(step, |(name, _)| name);
-    format!("{workflow}/{step} {}", point.as_str())
+    let words = step.split(' ').map(|word| if word.contains(|c: char| c.is_ascii_digit()) { "*" } else { word });
+    format!("{workflow}/{} {}", words.collect::<Vec<_>>().join(" "), point.as_str())
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +77,7 @@ mod tests {
     #[test]
     fn turns_of_a_loop_are_one_point() {
         assert_eq!(name(Point::Body, "payout", "look it up #12"), "payout/look it up body");
+        assert_eq!(name(Point::Body, "settlement_run", "pay 2026-04: find"), "settlement_run/pay * find body");
         assert_eq!(name(Point::AfterEnd, "payout", ""), "payout/ after-end");
     }
 }

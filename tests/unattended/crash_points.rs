@@ -23,7 +23,7 @@ const LANES: usize = 4;
 /// Kills of one world.
 const KILLS_OF_A_WORLD: usize = 25;
 /// Longer than any wait of a run that was disturbed once or twice.
-const REACHED_WITHIN: Duration = Duration::from_secs(30);
+const REACHED_WITHIN: Duration = Duration::from_secs(15);
 /// What becomes of the requests, in turn: answers that are lost, late, early, refused for now, and plain ones.
 const MODES: [&str; 6] = ["pay-then-drop", "call-after", "status-429", "pay", "drop", "pay-then-error"];
 /// Points that can't be missing; the list that the service gives is longer.
