@@ -164,19 +164,23 @@ pub(crate) struct Copy<W: Workflow> {
 }
 
 impl<W: Workflow> Copy<W> {
-    /// Plays the run for so long, or until it has ended, and gives the payout's status and reason.
-    pub(crate) async fn play_for(&self, time: Duration) -> (String, String) {
+    /// Plays the run for so long, or until it has ended.
+    pub(crate) async fn play_for(&self, time: Duration) -> RunId {
         let options = Options { clock: self.clock.clone(), ..Options::new("play") };
         let engine = Engine::open(self.database.clone(), self.registry(), options).await.expect("an engine opens");
-        self.start().await.expect("a run starts");
+        let run = self.start().await.expect("a run starts");
         let end = self.clock.now().plus(time);
         loop {
             run_until_idle(&engine, 4).await.expect("runs are driven");
             match engine.next_due().await.expect("the database answers") {
                 Some(due) if due <= end => self.clock.set(due),
-                Some(_) | None => break,
+                Some(_) | None => return run,
             }
         }
+    }
+
+    /// The payout's status and reason.
+    pub(crate) async fn payout(&self) -> (String, String) {
         let tx = self.books.begin_read().await.expect("a snapshot");
         let found = rows(&tx, "SELECT status, reason FROM payouts", vec![]).await.expect("payouts can be read");
         let seen = found.first().map(|row| (row.string(0).expect("text"), row.string_or_null(1).expect("text").unwrap_or_default()));
