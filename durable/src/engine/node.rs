@@ -192,26 +192,31 @@ pub(super) async fn leave(inner: &Inner) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Makes ready what nodes held whose lease has ended: runs and messages.
 async fn reap(inner: &Inner, now: String) -> Result<(), EngineError> {
-    let orphaned = "SELECT 1 FROM workflow_runs r JOIN engine_nodes n ON n.name = r.owner \
-                    WHERE r.status = 'running' AND r.owner <> ? AND n.lease_until < ";
+    let gone = format!("(SELECT name FROM engine_nodes WHERE name <> ? AND lease_until < {now})");
+    let held = format!(
+        "SELECT 1 FROM workflow_runs WHERE status = 'running' AND owner IN {gone} \
+         UNION ALL SELECT 1 FROM outbox WHERE status = 'sending' AND lease_until > 0 AND owner IN {gone} LIMIT 1"
+    );
     let node = inner.options.node.clone();
-    if sql::row(inner.database.read(), &format!("{orphaned}{now} LIMIT 1"), [node.as_str().into()]).await?.is_none() {
+    if sql::row(inner.database.read(), &held, [node.as_str().into(), node.as_str().into()]).await?.is_none() {
         return Ok(());
     }
     let postgres = inner.database.is_postgres();
     let unit = unit::<u64, _>(move |tx| {
-        let (node, now) = (node.clone(), now.clone());
+        let (node, gone) = (node.clone(), gone.clone());
         Box::pin(async move {
             // The other nodes' rows are locked before the clock is read: none renews in between.
             if postgres {
                 sql::rows(tx, "SELECT name FROM engine_nodes WHERE name <> ? ORDER BY name FOR UPDATE", [node.as_str().into()]).await?;
             }
-            let text = format!(
-                "UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE status = 'running' \
-                 AND owner IN (SELECT name FROM engine_nodes WHERE name <> ? AND lease_until < {now})"
-            );
-            Ok(sql::execute(tx, &text, [node.into()]).await?)
+            let text =
+                format!("UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE status = 'running' AND owner IN {gone}");
+            let runs = sql::execute(tx, &text, [node.as_str().into()]).await?;
+            // Whoever takes a message next raises its epoch and counts its attempts.
+            let text = format!("UPDATE outbox SET lease_until = 0 WHERE status = 'sending' AND lease_until > 0 AND owner IN {gone}");
+            Ok(runs + sql::execute(tx, &text, [node.into()]).await?)
         })
     });
     let count = inner.commits.commit(unit).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use durable::clock::ManualClock;
 use durable::host::{HostOptions, run_until_idle, serve};
+use durable::outbox;
 use durable::runs::{self, Filter};
 use durable::{Context, Drive, Engine, EngineError, Interrupt, Options, Outcome, Registry, RunStatus, Workflow};
 use sea_orm::DatabaseTransaction;
@@ -13,13 +14,14 @@ use sea_orm::DatabaseTransaction;
 use crate::on_both;
 use crate::support::Kind;
 use crate::wait;
-use crate::world::{Add, Listed, Outside, Place};
+use crate::world::{Add, Listed, Outside, Place, START};
 
 on_both!(
     two_engines_never_do_a_step_twice,
     the_same_node_twice_stops_the_older,
     an_end_is_never_taken_for_a_loss,
     a_node_that_leaves_is_followed_at_once,
+    what_a_node_was_sending_is_sent_by_another_when_its_lease_ends,
 );
 
 async fn done(place: &Place) -> usize {
@@ -116,6 +118,31 @@ async fn a_node_that_leaves_is_followed_at_once(kind: Kind) {
         assert_eq!(claimed.drive().await, Drive::Lost);
     }
     assert_eq!(place.effects().await, ["k a 1"]);
+}
+
+async fn what_a_node_was_sending_is_sent_by_another_when_its_lease_ends(kind: Kind) {
+    let place = Place::new(kind).await;
+    let node = |name: &str| Options {
+        watch_every: Duration::from_millis(50),
+        lease: Duration::from_secs(3),
+        clock: place.clock.clone(),
+        ..Options::new(name)
+    };
+    let claim = async |owner: &str| place.tx(async |tx| outbox::claim(tx, "mail", owner, Duration::from_hours(1), 3, 10, START).await).await;
+    let leaving = Engine::open(place.test.again().await, Registry::new(), node("leaving")).await.unwrap();
+    let _staying = Engine::open(place.test.again().await, Registry::new(), node("staying")).await.unwrap();
+    place.tx(async |tx| outbox::put(tx, "mail", "statement 1", &1, START).await).await;
+    assert_eq!(claim("leaving").await.len(), 1);
+    assert_eq!(claim("staying").await, [], "it is on its way");
+    leaving.leave().await.unwrap();
+    let attempt = async || claim("staying").await.first().map(|message| message.attempt);
+    let taken = std::sync::Mutex::new(None);
+    wait::until("the other takes it, long before the hour is over", async || {
+        *taken.lock().unwrap() = attempt().await;
+        taken.lock().unwrap().is_some()
+    })
+    .await;
+    assert_eq!(taken.into_inner().unwrap(), Some(2));
 }
 
 /// Asks the outside, where it may hang.
