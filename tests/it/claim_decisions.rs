@@ -115,7 +115,7 @@ fn change_destination(app: &App, id: &str, token: &str) -> Vec<String> {
         destinations::add(tx, new, "op", day(-1)).await?;
         destinations::approve(tx, id, "fin", 0, day(-1)).await
     });
-    approved.expect("a destination is approved").begun_anew.into_iter().map(|claim| claim.id).collect()
+    approved.expect("a destination is approved").begun_anew.into_iter().map(|begun| begun.claim.id).collect()
 }
 
 fn another_destination_voids_all_decisions(app: &App) {

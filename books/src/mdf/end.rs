@@ -29,11 +29,27 @@ pub async fn cancel(tx: &DatabaseTransaction, id: &str, by: &str, reason: &str, 
     if before.status == Status::Cancelled {
         return Ok(before);
     }
-    let after = record::moved(&before, Status::Cancelled, Some(reason))?;
-    restart::end_steps(tx, &before, "void").await?;
-    let claim = record::store(tx, &before, after).await?;
+    cancel_locked(tx, &before, Some(by), reason, now).await
+}
+
+/// Takes a claim back whose run has ended before its time: its hold is released. One that holds nothing is as it is.
+///
+/// # Idempotency
+/// The claim.
+///
+/// # Errors
+/// There is no such claim, or the database failed.
+pub async fn give_up(tx: &DatabaseTransaction, id: &str, reason: &str, now: Instant) -> Result<Claim, MdfError> {
+    let before = record::locked(tx, id).await?;
+    if before.status.holds() { cancel_locked(tx, &before, None, reason, now).await } else { Ok(before) }
+}
+
+async fn cancel_locked(tx: &DatabaseTransaction, before: &Claim, by: Option<&str>, reason: &str, now: Instant) -> Result<Claim, MdfError> {
+    let after = record::moved(before, Status::Cancelled, Some(reason))?;
+    restart::end_steps(tx, before, "void").await?;
+    let claim = record::store(tx, before, after).await?;
     funds::release(tx, &claim, claim.amount_minor, now).await?;
-    record::tell(tx, &claim, Some(by), "cancelled", json!({ "reason": reason }), now).await?;
+    record::tell(tx, &claim, by, "cancelled", json!({ "reason": reason }), now).await?;
     Ok(claim)
 }
 

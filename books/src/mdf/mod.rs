@@ -15,6 +15,7 @@ pub mod proofs;
 mod record;
 pub mod restart;
 pub mod show;
+pub mod statement;
 pub mod submit;
 mod terms;
 

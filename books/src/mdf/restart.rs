@@ -129,19 +129,30 @@ async fn route_of(tx: &DatabaseTransaction, claim: &Claim) -> Result<Vec<Approva
     Ok(steps.map(step).collect())
 }
 
+/// A claim whose route began anew, and the step whose decision its run waits for: the role in the route, if one waited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunAnew {
+    /// The claim in its new round.
+    pub claim: Claim,
+    /// The role.
+    pub waited_for: Option<String>,
+}
+
 /// Begins the routes of a partner's claims anew that wait or are approved and not captured: where their money would go was changed. Those
 /// claims, so that their runs can be told.
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
-pub async fn destination_changed(tx: &DatabaseTransaction, partner: &str, currency: Currency, now: Instant) -> Result<Vec<Claim>, MdfError> {
+pub async fn destination_changed(tx: &DatabaseTransaction, partner: &str, currency: Currency, now: Instant) -> Result<Vec<BegunAnew>, MdfError> {
     let query = "SELECT id FROM claims WHERE partner = ? AND currency = ? AND status IN ('submitted', 'awaiting_approval', 'approved') ORDER BY id";
     let mut begun = Vec::new();
     for row in rows(tx, query, vec![partner.into(), currency.code().into()]).await? {
         let claim = record::locked(tx, &row.string(0)?).await?;
         let in_force = destinations::in_force(tx, partner, currency).await?.map(|usable| usable.destination.digest());
         if claim.status.holds() && record::destination(tx, &claim).await? != in_force {
-            begun.push(again(tx, &claim, Cause::Destination, None, now).await?);
+            let steps = record::steps(tx, &claim.id, claim.round).await?;
+            let waited_for = steps.into_iter().find(|step| step.status == "waiting").map(|step| step.role);
+            begun.push(BegunAnew { claim: again(tx, &claim, Cause::Destination, None, now).await?, waited_for });
         }
     }
     Ok(begun)

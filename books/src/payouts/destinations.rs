@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::PayoutError;
 use crate::audit::{self, Act};
 use crate::load::row::{LoadError, Row, execute, first_row, rows};
-use crate::mdf::{Claim, restart};
+use crate::mdf::restart::{self, BegunAnew};
 use crate::users::{self, FINANCE, OPS, PARTNER, PersonError};
 
 /// A destination as recorded.
@@ -152,7 +152,7 @@ pub struct Approved {
     /// Whether this call approved it, so that the notice is sent once.
     pub is_new: bool,
     /// Claims whose approvals were about another destination and begin anew: their runs are to be told.
-    pub begun_anew: Vec<Claim>,
+    pub begun_anew: Vec<BegunAnew>,
 }
 
 /// Approves a destination: money goes there after the cooling-off time, and no longer to the one in force before. The approvals of claims

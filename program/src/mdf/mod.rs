@@ -3,6 +3,7 @@
 pub mod asked;
 pub mod decision;
 pub mod digest;
+pub mod statement;
 pub mod status;
 
 pub use asked::{AskedError, asked_minor, route};
