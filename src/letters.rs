@@ -1,5 +1,7 @@
 //! The postman: makes a letter's words, attachment and address from the books, and hands it over.
 
+mod claims;
+
 use std::path::Path;
 
 use books::connection::Books;
@@ -75,8 +77,12 @@ pub struct Postman {
     templates: Templates,
     /// What follows the @ in a letter's id.
     host: String,
+    /// What links in mails begin with.
+    public_url: Option<reqwest::Url>,
     #[cfg(feature = "pdf")]
     typesetter: std::sync::Arc<typeset::Typesetter>,
+    #[cfg(feature = "pdf")]
+    of_claims: std::sync::Arc<typeset::Typesetter>,
 }
 
 /// Why a postman can't be had.
@@ -109,9 +115,18 @@ impl Postman {
             mail: crate::adapters::mail::of_config(mail)?,
             templates: Templates::load(mail.templates.as_deref().map(Path::new))?,
             host: host.to_owned(),
+            public_url: None,
             #[cfg(feature = "pdf")]
             typesetter: std::sync::Arc::new(look.typesetter()?),
+            #[cfg(feature = "pdf")]
+            of_claims: std::sync::Arc::new(look.typesetter_of_claims()?),
         })
+    }
+
+    /// With links that begin with an address.
+    #[must_use]
+    pub fn linking_to(self, public_url: Option<reqwest::Url>) -> Self {
+        Self { public_url, ..self }
     }
 
     /// Sends a message of the outbox.
@@ -229,6 +244,11 @@ impl Postman {
                 });
                 Ok(Told { to, worded, attachments: Vec::new() })
             }
+            Letter::ApprovalAsked { claim, step, escalated, person, .. } => claims::approval(self, tx, claim, (*step, *escalated, 0), person).await,
+            Letter::ApprovalReminder { claim, step, number, person, .. } => claims::approval(self, tx, claim, (*step, false, *number), person).await,
+            Letter::ClaimDecided { claim, status, .. } => claims::decided(tx, claim, status).await,
+            Letter::ClaimFailed { claim, person } => claims::failed(tx, claim, person.as_deref()).await,
+            Letter::ClaimStatement { claim } => claims::statement(self, tx, claim).await,
         }
     }
 

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use workflows::ports::PayoutPort;
-use workflows::{CertificationNotices, LotExpiry, PayoutRun, Recertification, SettlementRun};
+use workflows::{CertificationNotices, LotExpiry, MdfClaim, PayoutRun, Recertification, SettlementRun};
 
 use crate::actors::{Desk, DeskError, Service, Shared, SuperviseError};
 use crate::adapters::outbound::OutboundError;
@@ -80,9 +80,12 @@ pub fn provider(adapter: PayoutAdapter, reports: bool) -> Result<Arc<dyn PayoutP
 #[must_use]
 pub fn registry(books: &Books, desk: &Desk, provider: &Arc<dyn PayoutPort>, config: &Config, clock: &Arc<dyn Clock>) -> Registry {
     let (books, clock) = (books.clone(), || Arc::clone(clock));
+    let limits = payout_limits::limits(&config.payouts);
+    let payouts = || PayoutRun { books: books.clone(), provider: Arc::clone(provider), limits: limits.clone(), clock: clock() };
     Registry::new()
         .with(SettlementRun { books: books.clone(), partners: Arc::new(desk.clone()), clock: clock() })
-        .with(PayoutRun { books, provider: Arc::clone(provider), limits: payout_limits::limits(&config.payouts), clock: clock() })
+        .with(payouts())
+        .with(MdfClaim { payouts: payouts() })
         .with(Recertification { clock: clock() })
         .with(LotExpiry { clock: clock() })
         .with(CertificationNotices { clock: clock() })
@@ -126,7 +129,7 @@ impl Running {
         for orphan in engine.orphans() {
             tracing::warn!(run = %orphan.run, workflow = orphan.workflow, version = orphan.version, reason = orphan.reason, "run.orphaned");
         }
-        let postman = Arc::new(Postman::new(&config.mail, &config.statements)?);
+        let postman = Arc::new(Postman::new(&config.mail, &config.statements)?.linking_to(config.server.public_url.clone()));
         let stop = CancellationToken::new();
         let shared =
             Shared { books: books.clone(), engine: engine.clone(), clock: Arc::clone(&clock), postman, workers: config.workflows.workers, stop };

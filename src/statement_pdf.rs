@@ -95,6 +95,18 @@ impl Look {
     /// [`StatementError::Typeset`].
     pub fn typesetter(&self) -> Result<Typesetter, StatementError> {
         let template = self.template.as_deref().map_or_else(|| Ok(Template::standard()), Template::read)?;
+        self.typesetter_of(template)
+    }
+
+    /// Reads the fonts for statements of claims, which have a template of their own.
+    ///
+    /// # Errors
+    /// [`StatementError::Typeset`].
+    pub fn typesetter_of_claims(&self) -> Result<Typesetter, StatementError> {
+        self.typesetter_of(Template::claim())
+    }
+
+    fn typesetter_of(&self, template: Template) -> Result<Typesetter, StatementError> {
         let fonts = FontDirs { directories: self.fonts.clone(), system: self.system_fonts };
         let missing = if self.allow_missing_glyphs { MissingGlyphs::Report } else { MissingGlyphs::Refuse };
         Ok(Typesetter::new(template, &fonts)?.with_missing_glyphs(missing))

@@ -10,6 +10,7 @@ pub mod gate;
 pub mod instance;
 pub mod ledger;
 pub mod load;
+pub mod mdf;
 pub mod payouts;
 pub mod programs;
 pub mod record;

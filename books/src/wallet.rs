@@ -4,6 +4,7 @@
 
 mod claims;
 pub mod history;
+pub(crate) mod holds;
 
 pub(crate) use claims::give_back;
 
@@ -20,7 +21,7 @@ use crate::load::Knowledge;
 use crate::load::row::{LoadError, execute, first_row, rows};
 use crate::load::versions;
 use crate::settlement::error::SettleError;
-use crate::settlement::freeze::{self, Stage};
+use crate::settlement::freeze;
 use crate::settlement::lines::coop_of;
 use crate::sql::sum_fits;
 
@@ -251,12 +252,7 @@ pub async fn expire_until(tx: &DatabaseTransaction, program: &str, day: Date, no
     freeze::lock_recordings(tx).await?;
     let versions = versions::load(tx, program, i64::MAX).await?;
     let constant = versions.constant();
-    let mut in_period = freeze::first_open(tx, program, constant.settlement.first_period).await?;
-    if freeze::last(tx, program).await?.is_some_and(|last| last.period == in_period)
-        && freeze::lock(tx, program, in_period).await?.stage == Stage::Final
-    {
-        in_period = in_period.next();
-    }
+    let in_period = holds::first_not_final(tx, program, constant.settlement.first_period).await?;
     let by = day.min(now.date_in(constant.timezone));
     expire_ended(tx, Ended { program, versions: &versions, by, in_period }, now).await
 }

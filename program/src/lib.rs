@@ -12,6 +12,7 @@ pub mod file;
 pub mod fx;
 pub mod invoice;
 pub mod line;
+pub mod mdf;
 pub mod member;
 pub mod money;
 pub mod payout;

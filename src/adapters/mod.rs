@@ -1,6 +1,7 @@
 //! What talks to the world outside, behind the traits of `workflows::ports`.
 
 pub mod addresses;
+pub mod files;
 pub mod mail;
 pub mod outbound;
 pub mod payout_manual;

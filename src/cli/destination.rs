@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use program::money::Currency;
 use program::payout::Destination;
 use workflows::letters::{self, Letter};
+use workflows::mdf_claim;
 
 use super::configured::ConfigArgs;
 use super::{At, CliError, act, output, wake};
@@ -106,6 +107,9 @@ async fn approve(at: &At, id: &str, by: &str, config: &ConfigArgs) -> Result<(),
         if approved.is_new {
             let Recorded { partner, currency, .. } = &approved.recorded;
             wake::held_in(tx, partner, *currency, &format!("destination {id}"), at.now).await?;
+            for begun in &approved.begun_anew {
+                mdf_claim::changed(tx, &begun.claim, begun.waited_for.as_deref(), at.now).await?;
+            }
         }
         Ok(approved)
     })

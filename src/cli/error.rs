@@ -1,6 +1,7 @@
 //! What ends a command early, and its exit code.
 
 use books::explain::text::inert;
+use books::mdf::MdfError;
 use books::payouts::PayoutError;
 use books::programs::ApplyError;
 use books::release::ReleaseError;
@@ -10,6 +11,7 @@ use books::users::PersonError;
 use durable::outbox::OutboxError;
 use durable::runs::RunError;
 use durable::schedules::ScheduleError;
+use workflows::mdf_claim::StartError;
 use workflows::payout::WakeError;
 
 use crate::ops::{self, OpsError};
@@ -136,6 +138,23 @@ impl From<PayoutError> for CliError {
     fn from(error: PayoutError) -> Self {
         let text = with_causes(&error);
         if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<MdfError> for CliError {
+    fn from(error: MdfError) -> Self {
+        let text = with_causes(&error);
+        if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Claim(error) => error.into(),
+            StartError::Run(error) => error.into(),
+            StartError::Taken(_) => Self::Input(error.to_string()),
+        }
     }
 }
 

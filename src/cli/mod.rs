@@ -9,6 +9,7 @@ mod explain;
 mod export;
 mod import;
 mod mail;
+mod mdf;
 mod mistakes;
 mod output;
 mod payout;
@@ -78,6 +79,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// What was asked to be paid, and how it ended
     Payout(payout::PayoutArgs),
+    /// Campaigns and claims on co-op wallets
+    Mdf(mdf::MdfArgs),
     /// People and their roles
     User(user::UserArgs),
     /// Runs: what is under way, what stopped and why
@@ -144,6 +147,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Recertify(args) => recertify::run(&at, args).await?,
         Command::Simulate(args) => simulate::run(&at, args).await?,
         Command::Payout(args) => return payout::run(&at, args).await,
+        Command::Mdf(args) => mdf::run(&at, args).await?,
         Command::User(args) => user::run(&at, args).await?,
         Command::Workflow(args) => workflow::run(&at, args).await?,
         Command::Schedule(args) => schedule::run(&at, args).await?,

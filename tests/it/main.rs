@@ -28,9 +28,15 @@ mod seeded;
 #[cfg(test)]
 mod broken_books;
 #[cfg(test)]
+mod broken_claims;
+#[cfg(test)]
 mod broken_payouts;
 #[cfg(test)]
 mod broken_runs;
+#[cfg(test)]
+mod claim_decisions;
+#[cfg(test)]
+mod claims;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]

@@ -408,40 +408,6 @@ fn any_order_of_words_leaves_the_ledger_right(app: &App) {
     assert!(moved > 10 && number > 3, "{moved} words moved something, {number} payouts");
 }
 
-/// A claim whose capture is in transit: its payout takes nothing from the payable, and its failure gives the wallet back what it held.
-fn a_failed_claim_gives_the_wallet_its_money_back(app: &App) {
-    ready(app);
-    let books = app.access();
-    let wallet = || app.access().number("SELECT balance_minor FROM wallets WHERE partner = 'acme' AND currency = 'USD'");
-    let before = wallet();
-    for statement in [
-        "INSERT INTO lot_draws (program, partner, fund, currency, invoice, item, role, kind, amount_minor, dated_on, reference) \
-         VALUES ('p', 'acme', 'coop', 'USD', 'A2', '', 'sourced', 'hold', 1500, '2026-07-01', 'CL-1')",
-        "UPDATE wallets SET balance_minor = balance_minor - 1500 WHERE partner = 'acme' AND currency = 'USD'",
-        "INSERT INTO transactions (id, program, kind, dated_on, recorded_at, description) VALUES ('capture/CL-1', 'p', 'capture', '2026-07-02', 0, 'captured')",
-        "INSERT INTO postings (transaction_id, ordinal, account, currency, amount_minor) VALUES ('capture/CL-1', 0, 'partner:acme:p:coop', 'USD', 1500), \
-         ('capture/CL-1', 1, 'payouts:in-transit', 'USD', -1500)",
-        "UPDATE account_balances SET balance_minor = balance_minor + 1500 WHERE account = 'partner:acme:p:coop' AND currency = 'USD'",
-        "INSERT INTO account_balances (account, currency, balance_minor) VALUES ('payouts:in-transit', 'USD', -1500)",
-    ] {
-        assert_eq!(books.execute(statement).min(1), 1, "{statement}");
-    }
-    app.assert_verified();
-    let purpose = Purpose::Claim { claim: "CL-1", program: "p", partner: "acme", amount_minor: 1_500, currency: "USD".parse().expect("a currency") };
-    let names = Names { id: &id(1), key: "key-1", workflow: Some("wfr_1") };
-    let payout = act(app, async |tx| admit::intend(tx, purpose, names, day(0), &Limits::default()).await).expect("a payout");
-    assert_eq!((payout.kind.name(), &payout.state), ("mdf_claim", &State::Intended));
-    let captured = balances(app, "acme");
-    request(app, 1, "webhook");
-    assert_eq!(balances(app, "acme"), captured);
-    hear(app, 1, said(Word::Paid, Source::Answer));
-    assert_eq!(balances(app, "acme")[1..], [0, -1_500]);
-    app.assert_verified();
-    hear(app, 1, said(Word::Failed, Source::Webhook));
-    assert_eq!((balances(app, "acme"), wallet()), ([captured[0], 0, 0], before));
-    assert!(matches!(retry_as(app, 1, 2), Err(PayoutError::ClaimRetry(_))));
-}
-
 on_both_databases!(
     a_settlement_is_paid_and_says_so,
     accruals_and_exports_tell_what_was_paid,
@@ -453,5 +419,4 @@ on_both_databases!(
     finance_marks_what_it_pays_itself,
     two_at_once_make_one_payout,
     any_order_of_words_leaves_the_ledger_right,
-    a_failed_claim_gives_the_wallet_its_money_back,
 );

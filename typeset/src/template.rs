@@ -10,6 +10,7 @@ use crate::typesetter::TypesetError;
 pub const TEMPLATE_BYTES_MAX: u64 = 1024 * 1024;
 
 const STANDARD: &str = include_str!("../../config/templates/statement.typ");
+const CLAIM: &str = include_str!("../../config/templates/claim.typ");
 
 /// A typst template for statements.
 #[derive(Debug, Clone)]
@@ -28,6 +29,12 @@ impl Template {
     #[must_use]
     pub fn standard() -> Self {
         Self { shown: "statement.typ (built in)".into(), file_name: "statement.typ".into(), text: STANDARD.into(), directory: None }
+    }
+
+    /// The embedded template of claims, the same as `config/templates/claim.typ`.
+    #[must_use]
+    pub fn claim() -> Self {
+        Self { shown: "claim.typ (built in)".into(), file_name: "claim.typ".into(), text: CLAIM.into(), directory: None }
     }
 
     /// Reads a template file; what it includes is looked for beside it, and nowhere else.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use program::mdf::statement::ClaimStatement;
 use program::statement::Statement;
 use serde::Serialize;
 use typst::comemo;
@@ -42,6 +43,17 @@ struct Document<'a> {
     #[serde(flatten)]
     statement: &'a Statement,
     reasons: &'a Reasons,
+}
+
+/// What is set, for errors and the file.
+struct About<'a> {
+    partner: &'a str,
+    /// The period, or the claim.
+    period: &'a str,
+    /// What the file is identified by.
+    ident: String,
+    /// Whether it carries its structure for screen readers.
+    is_tagged: bool,
 }
 
 /// What happens to a statement with a character that no font has.
@@ -196,23 +208,48 @@ impl Typesetter {
                 limit: LINES_MAX,
             });
         }
-        let typeset = self.set(&self.world(statement, reasons)?, statement);
-        // The cache is the process's: what other threads just used stays.
-        comemo::evict(CACHE_AGE_MAX);
-        typeset
+        let id = [&statement.program.id, &statement.partner.id, &statement.period, &statement.currency, statement.digest.as_deref().unwrap_or("draft")];
+        let about = About {
+            partner: &statement.partner.id,
+            period: &statement.period,
+            ident: id.join("/"),
+            is_tagged: statement.lines.len() <= TAGGED_LINES_MAX,
+        };
+        self.set(&self.world(statement, reasons)?, about)
+    }
+
+    /// Sets the statement of a claim, in a template for claims ([`Template::claim`]).
+    ///
+    /// # Errors
+    /// [`TypesetError::MissingGlyphs`], or [`TypesetError::Template`] when the template fails on it.
+    ///
+    /// # Idempotency
+    /// As for [`Typesetter::statement_with`].
+    pub fn claim(&self, statement: &ClaimStatement) -> Result<Typeset, TypesetError> {
+        let world = StatementWorld::new(&self.shared, serde_json::to_vec(statement)?);
+        let ident = [statement.program.id.as_str(), &statement.partner.id, &statement.claim, &statement.digest].join("/");
+        self.set(&world, About { partner: &statement.partner.id, period: &statement.claim, ident, is_tagged: true })
     }
 
     pub(crate) fn world(&self, statement: &Statement, reasons: &Reasons) -> Result<StatementWorld<'_>, TypesetError> {
         Ok(StatementWorld::new(&self.shared, serde_json::to_vec(&Document { statement, reasons })?))
     }
 
-    fn set(&self, world: &StatementWorld<'_>, statement: &Statement) -> Result<Typeset, TypesetError> {
+    fn set(&self, world: &StatementWorld<'_>, about: About<'_>) -> Result<Typeset, TypesetError> {
+        let typeset = self.set_uncached(world, about);
+        // The cache is the process's: what other threads just used stays.
+        comemo::evict(CACHE_AGE_MAX);
+        typeset
+    }
+
+    fn set_uncached(&self, world: &StatementWorld<'_>, about: About<'_>) -> Result<Typeset, TypesetError> {
         let (document, warnings) = self.lay_out(world)?;
         let missing = missing(&document);
         if !missing.is_empty() && self.missing_glyphs == MissingGlyphs::Refuse {
-            return Err(TypesetError::MissingGlyphs { partner: statement.partner.id.clone(), period: statement.period.clone(), characters: missing });
+            return Err(TypesetError::MissingGlyphs { partner: about.partner.to_owned(), period: about.period.to_owned(), characters: missing });
         }
-        let pdf = typst_pdf::pdf(&document, &options(statement)).map_err(|errors| self.wrong(world, &errors))?;
+        let options = PdfOptions { ident: Smart::Custom(about.ident), timestamp: None, tagged: about.is_tagged, ..PdfOptions::default() };
+        let pdf = typst_pdf::pdf(&document, &options).map_err(|errors| self.wrong(world, &errors))?;
         Ok(Typeset { pdf, pages: document.pages().len(), missing, warnings })
     }
 
@@ -225,10 +262,4 @@ impl Typesetter {
     fn wrong(&self, world: &StatementWorld<'_>, errors: &[SourceDiagnostic]) -> TypesetError {
         TypesetError::Template(faults(world, |id| self.shared.shown(id), errors))
     }
-}
-
-fn options(statement: &Statement) -> PdfOptions {
-    let id = [&statement.program.id, &statement.partner.id, &statement.period, &statement.currency, statement.digest.as_deref().unwrap_or("draft")];
-    let tagged = statement.lines.len() <= TAGGED_LINES_MAX;
-    PdfOptions { ident: Smart::Custom(id.join("/")), timestamp: None, tagged, ..PdfOptions::default() }
 }

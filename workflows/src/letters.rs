@@ -56,6 +56,54 @@ pub enum Letter {
         /// The new destination.
         destination: String,
     },
+    /// Somebody is asked to decide a step of a claim.
+    ApprovalAsked {
+        /// The claim.
+        claim: String,
+        /// Its round.
+        round: i64,
+        /// The step's place in it, 1 the first.
+        step: i64,
+        /// Whether the step came here after its deadline.
+        escalated: bool,
+        /// Who is asked.
+        person: String,
+    },
+    /// The same, again.
+    ApprovalReminder {
+        /// The claim.
+        claim: String,
+        /// Its round.
+        round: i64,
+        /// The step's place in it.
+        step: i64,
+        /// Which reminder it is, 1 the first.
+        number: i64,
+        /// Who is asked.
+        person: String,
+    },
+    /// To the submitter: a claim was approved, rejected or cancelled, or has expired.
+    ClaimDecided {
+        /// The claim.
+        claim: String,
+        /// Its round.
+        round: i64,
+        /// What it has come to, as its status names it.
+        status: String,
+    },
+    /// The payout of a claim failed: the wallet has its money back.
+    ClaimFailed {
+        /// The claim.
+        claim: String,
+        /// The submitter; nobody: the partner's address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<String>,
+    },
+    /// The statement of a claim that was paid.
+    ClaimStatement {
+        /// The claim.
+        claim: String,
+    },
 }
 
 impl Letter {
@@ -68,6 +116,14 @@ impl Letter {
             Self::PayoutHeld { payout, reason } => format!("payout_held/{payout}/{reason}"),
             Self::CertificationExpiring { certification } => format!("certification/{certification}"),
             Self::DestinationChanged { destination } => format!("destination/{destination}"),
+            Self::ApprovalAsked { claim, round, step, escalated, person } => {
+                let escalated = if *escalated { "/escalated" } else { "" };
+                format!("approval_asked/{claim}/{round}/{step}{escalated}/{person}")
+            }
+            Self::ApprovalReminder { claim, round, step, number, person } => format!("approval_reminder/{claim}/{round}/{step}/{number}/{person}"),
+            Self::ClaimDecided { claim, round, status } => format!("claim_decided/{claim}/{round}/{status}"),
+            Self::ClaimFailed { claim, person } => format!("claim_failed/{claim}/{}", person.as_deref().unwrap_or_default()),
+            Self::ClaimStatement { claim } => format!("claim_statement/{claim}"),
         };
         crate::payout::fitting(key)
     }

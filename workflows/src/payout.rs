@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::asking::Heard;
-use self::moving::{Intend, LookAgain, MailStatement, Note, Request, SendAgain, Standing};
+pub(crate) use self::moving::{Standing, made};
+use self::moving::{Intend, LookAgain, MailStatement, Note, Request, SendAgain};
 use crate::ports::PayoutPort;
 use crate::steps;
 
@@ -182,7 +183,18 @@ impl Workflow for PayoutRun {
 
     async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, input: PayoutInput) -> Result<PayoutEnd, Interrupt> {
         let intend = Intend { input: input.clone(), run: ctx.run_id().clone(), limits: self.limits.clone(), clock: Arc::clone(&self.clock) };
-        let mut seen = ctx.tx_step("intend", intend).await?;
+        let seen = ctx.tx_step("intend", intend).await?;
+        let end = self.pursue(ctx, seen).await?;
+        if end.status == "paid" {
+            ctx.tx_step("mail statement", MailStatement { input, clock: Arc::clone(&self.clock) }).await?;
+        }
+        Ok(end)
+    }
+}
+
+impl PayoutRun {
+    /// Pursues a payout that was made until the provider's word is final.
+    pub(crate) async fn pursue<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, mut seen: Standing) -> Result<PayoutEnd, Interrupt> {
         let mut pursuit = Pursuit { unsent: Arc::new(AtomicBool::new(false)), asked: false, in_doubt: false, refused: None, idle: 0 };
         for turn in 1..=TURNS_MAX {
             let before = (seen.status.clone(), seen.reason.clone());
@@ -191,19 +203,13 @@ impl Workflow for PayoutRun {
                 "intended" => self.request(ctx, turn, &seen, &mut pursuit).await?,
                 "requested" | "unknown" if !pursuit.asked => self.ask(ctx, turn, &seen, &mut pursuit).await?,
                 "requested" | "unknown" => self.wait_for_word(ctx, turn, seen, &mut pursuit).await?,
-                "paid" => {
-                    ctx.tx_step("mail statement", MailStatement { input, clock: Arc::clone(&self.clock) }).await?;
-                    return Ok(PayoutEnd { payout: seen.payout, status: seen.status });
-                }
                 _ => return Ok(PayoutEnd { payout: seen.payout, status: seen.status }),
             };
             pursuit.idle = if before == (seen.status.clone(), seen.reason.clone()) { pursuit.idle + 1 } else { 0 };
         }
         Err(Interrupt::fail(format!("payout {} has not ended after {TURNS_MAX} looks", seen.payout)))
     }
-}
 
-impl PayoutRun {
     /// A held payout waits for whoever can free it, and looks by itself ever more seldom.
     async fn wait_until_free<C: Context<Tx = DatabaseTransaction>>(
         &self,

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::PayoutError;
 use crate::audit::{self, Act};
 use crate::load::row::{LoadError, Row, execute, first_row, rows};
+use crate::mdf::restart::{self, BegunAnew};
 use crate::users::{self, FINANCE, OPS, PARTNER, PersonError};
 
 /// A destination as recorded.
@@ -150,9 +151,12 @@ pub struct Approved {
     pub before: Option<Recorded>,
     /// Whether this call approved it, so that the notice is sent once.
     pub is_new: bool,
+    /// Claims whose approvals were about another destination and begin anew: their runs are to be told.
+    pub begun_anew: Vec<BegunAnew>,
 }
 
-/// Approves a destination: money goes there after the cooling-off time, and no longer to the one in force before.
+/// Approves a destination: money goes there after the cooling-off time, and no longer to the one in force before. The approvals of claims
+/// that wait, or are not debited yet, were about the one before: they begin anew (domain.md §6.5).
 ///
 /// # Units
 /// `cooling_off_us`: microseconds.
@@ -171,7 +175,7 @@ pub async fn approve(tx: &DatabaseTransaction, id: &str, by: &str, cooling_off_u
         return Err(PayoutError::NotWaiting { id: id.into(), why: "another one is in its place" });
     }
     if found.approved.is_some() {
-        return Ok(Approved { recorded: found, before: None, is_new: false });
+        return Ok(Approved { recorded: found, before: None, is_new: false, begun_anew: Vec::new() });
     }
     if found.added_by == by {
         return Err(PayoutError::SamePerson { id: id.into(), by: by.into() });
@@ -185,7 +189,8 @@ pub async fn approve(tx: &DatabaseTransaction, id: &str, by: &str, cooling_off_u
     execute(tx, update, vec![by.into(), now.0.into(), from.into(), id.into()]).await?;
     let recorded = find(tx, id).await?;
     tell(tx, by, "destination.approved", &recorded, now).await?;
-    Ok(Approved { recorded, before, is_new: true })
+    let begun_anew = restart::destination_changed(tx, &recorded.partner, recorded.currency, now).await?;
+    Ok(Approved { recorded, before, is_new: true, begun_anew })
 }
 
 /// Changes of one partner's destinations come one after the other.

@@ -4,6 +4,7 @@ use program::calendar::Period;
 use program::payout::{Illegal, NotAPayoutId};
 
 use crate::load::row::LoadError;
+use crate::mdf::MdfError;
 use crate::users::PersonError;
 
 /// Why a payout can't be made or moved.
@@ -107,6 +108,9 @@ pub enum PayoutError {
         /// Why not.
         why: String,
     },
+    /// The claim of a payout can't go where its payout goes.
+    #[error(transparent)]
+    Claim(Box<MdfError>),
     /// There is no such exception.
     #[error("there is nothing {0} to be looked at; see `payout list`")]
     NoException(String),
@@ -125,7 +129,7 @@ impl PayoutError {
         match self {
             Self::Load(error) => matches!(error, LoadError::NoProgram(_)),
             Self::Person(error) => error.is_input(),
-            Self::Wallet { .. } | Self::Changed(_) => false,
+            Self::Wallet { .. } | Self::Claim(_) | Self::Changed(_) => false,
             Self::Id(_)
             | Self::NoPayout(_)
             | Self::Illegal { .. }
@@ -148,5 +152,11 @@ impl PayoutError {
 impl From<sea_orm::DbErr> for PayoutError {
     fn from(error: sea_orm::DbErr) -> Self {
         Self::Load(error.into())
+    }
+}
+
+impl From<MdfError> for PayoutError {
+    fn from(error: MdfError) -> Self {
+        if let MdfError::Load(error) = error { Self::Load(error) } else { Self::Claim(Box::new(error)) }
     }
 }

@@ -15,6 +15,7 @@ use super::limits::Limits;
 use super::record::{self, Event};
 use super::{PayoutError, switch};
 use crate::load::row::LoadError;
+use crate::mdf;
 use crate::release::{self, Whose};
 use crate::users::{self, FINANCE};
 
@@ -94,7 +95,7 @@ pub(super) async fn make(
     };
     let reason = payout.state.reason().map(str::to_owned);
     if record::insert(tx, &payout, &Event::ours(word, reason.as_deref()), now).await? {
-        return Ok(payout);
+        return withdraw_if_not_approved(tx, payout, now).await;
     }
     // Its key or id is another's, or the constraints alone kept it from being a second one.
     let live = record::live(tx, payout.kind, &payout.reference).await?;
@@ -248,7 +249,8 @@ async fn admit(tx: &DatabaseTransaction, before: Payout, usable: &Usable, now: I
     after.state = before.state.clone().admit().map_err(|illegal| PayoutError::Illegal { payout: before.id.to_string(), illegal })?;
     if after.request.is_none() {
         fix(&mut after, usable, now);
-        return record::store(tx, &before, after, &Event::ours("intended", None), now).await;
+        let after = record::store(tx, &before, after, &Event::ours("intended", None), now).await?;
+        return withdraw_if_not_approved(tx, after, now).await;
     }
     after.counted_on = Some(day_of(now));
     let after = record::store(tx, &before, after, &Event::ours("intended", None), now).await?;
@@ -265,7 +267,20 @@ pub(super) async fn withdraw_if_moved(
     if before.destination.as_deref() == usable.map(|usable| usable.id.as_str()) {
         return Ok(before);
     }
-    let reason = "the destination was changed before the request left";
+    withdraw(tx, before, "the destination was changed before the request left", now).await
+}
+
+/// Fails an intended payout of a claim that would go elsewhere than its approvals said (domain.md §6.5): the wallet has its money back.
+/// Approvals that were given while there was no destination are about none, and hold for the first that finance approves.
+async fn withdraw_if_not_approved(tx: &DatabaseTransaction, before: Payout, now: Instant) -> Result<Payout, PayoutError> {
+    let approved = mdf::end::approved_destination(tx, &before).await?;
+    if before.state != State::Intended || approved.is_none() || approved.as_deref() == before.destination_digest.as_deref() {
+        return Ok(before);
+    }
+    withdraw(tx, before, "the destination was changed after the claim was approved", now).await
+}
+
+async fn withdraw(tx: &DatabaseTransaction, before: Payout, reason: &str, now: Instant) -> Result<Payout, PayoutError> {
     let mut after = before.clone();
     after.state = before.state.clone().withdraw(reason.into()).map_err(|illegal| PayoutError::Illegal { payout: before.id.to_string(), illegal })?;
     after.ended_at = Some(now);

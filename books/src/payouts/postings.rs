@@ -5,7 +5,7 @@
 //! | requested | payable → in transit | none: its capture moved coop-held → in transit |
 //! | paid | in transit → cash | the same |
 //! | returned | cash → in transit | the same |
-//! | failed | in transit → payable | in transit → coop, and back into its lots |
+//! | failed | in transit → payable | in transit → coop, and back into its lots, of which those that have ended expire |
 
 use program::calendar::{Date, Instant};
 use program::payout::{Kind, Move, Payout, State};
@@ -13,7 +13,7 @@ use sea_orm::DatabaseTransaction;
 
 use super::{PayoutError, record};
 use crate::ledger::{self, Posting, Transaction};
-use crate::wallet::{WalletKey, give_back};
+use crate::wallet::{WalletKey, give_back, holds};
 
 const IN_TRANSIT: &str = "payouts:in-transit";
 const CASH: &str = "cash";
@@ -31,12 +31,16 @@ pub(super) async fn post(tx: &DatabaseTransaction, before: &Payout, after: &Payo
         return Ok(());
     }
     let day = record::day_in(tx, &after.program, now).await?;
-    if after.kind == Kind::MdfClaim && moves.contains(&Move::Failed) {
-        let key = WalletKey { program: after.program.clone(), partner: after.partner.clone(), currency: after.currency };
+    let key = WalletKey { program: after.program.clone(), partner: after.partner.clone(), currency: after.currency };
+    let comes_back = after.kind == Kind::MdfClaim && moves.contains(&Move::Failed);
+    // Before the wallet is locked.
+    let returning = if comes_back { holds::before_return(tx, &key.program, now).await? } else { None };
+    if comes_back {
         give_back(tx, &key, &after.reference, after.amount_minor, day).await?;
     }
     let transactions: Vec<Transaction> = moves.into_iter().filter_map(|one| transaction(after, one, day)).collect();
     ledger::post(tx, &transactions, now).await?;
+    holds::after_return(tx, returning, &key, now).await?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{PayoutError, postings};
 use crate::audit::{self, Act};
 use crate::load::row::{LoadError, execute, rows};
+use crate::mdf;
 
 /// Payouts that one listing gives at most.
 pub const LISTED_MAX: u64 = 10_000;
@@ -191,7 +192,7 @@ pub(super) async fn insert(tx: &DatabaseTransaction, payout: &Payout, event: &Ev
     Ok(true)
 }
 
-/// Stores a change of a payout with its event, its postings and its line in the audit log.
+/// Stores a change of a payout with its event, its claim, its postings and its line in the audit log.
 ///
 /// # Errors
 /// Somebody else changed it, or the database failed.
@@ -226,6 +227,9 @@ pub(super) async fn store(
     ];
     if execute(tx, update, values).await? == 0 {
         return Err(PayoutError::Changed(after.id.to_string()));
+    }
+    if before.state != after.state {
+        mdf::end::follow(tx, &after, now).await?;
     }
     postings::post(tx, before, &after, now).await?;
     tell(tx, Some(before), &after, event, now).await?;

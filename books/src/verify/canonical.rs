@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-/// A JSON value as settlements hold them: no fractions, no booleans.
+/// A JSON value as settlements and claims hold them: no fractions, no booleans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Json {
     Null,
     Number(i64),
     Text(String),
+    List(Vec<Json>),
     Object(BTreeMap<&'static str, Json>),
 }
 
@@ -30,6 +31,15 @@ impl Json {
             Self::Null => out.push_str("null"),
             Self::Number(number) => out.push_str(&number.to_string()),
             Self::Text(text) => write_text(text, out),
+            Self::List(values) => {
+                let mut before = '[';
+                for value in values {
+                    out.push(before);
+                    before = ',';
+                    value.write(out);
+                }
+                out.push_str(if values.is_empty() { "[]" } else { "]" });
+            }
             Self::Object(fields) => {
                 let mut before = '{';
                 for (name, value) in fields {
@@ -42,6 +52,13 @@ impl Json {
                 out.push_str(if fields.is_empty() { "{}" } else { "}" });
             }
         }
+    }
+
+    /// The SHA-256 of its canonical form.
+    pub(crate) fn digest(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        format!("sha256:{}", Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 }
 

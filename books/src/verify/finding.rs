@@ -48,6 +48,12 @@ pub enum Invariant {
     PaidEqualsCash,
     /// 19
     ReportedKnown,
+    /// 20
+    Entitled,
+    /// 21
+    DecidedAsExecuted,
+    /// 22
+    WithinLimits,
     /// 23
     NoOverlap,
     /// 24
@@ -68,7 +74,7 @@ pub enum Invariant {
 
 impl Invariant {
     /// Every invariant that is checked so far.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::PostingsBalance,
         Self::PostingCurrency,
         Self::CachedBalance,
@@ -88,6 +94,9 @@ impl Invariant {
         Self::EndStays,
         Self::PaidEqualsCash,
         Self::ReportedKnown,
+        Self::Entitled,
+        Self::DecidedAsExecuted,
+        Self::WithinLimits,
         Self::NoOverlap,
         Self::SlotOnce,
         Self::OneEffect,
@@ -121,6 +130,9 @@ impl Invariant {
             Self::EndStays => "payout.17",
             Self::PaidEqualsCash => "payout.18",
             Self::ReportedKnown => "payout.19",
+            Self::Entitled => "approval.20",
+            Self::DecidedAsExecuted => "approval.21",
+            Self::WithinLimits => "approval.22",
             Self::NoOverlap => "time.23",
             Self::SlotOnce => "time.24",
             Self::OneEffect => "durability.25",
@@ -155,6 +167,11 @@ impl Invariant {
             Self::EndStays => "a payout's history is whole, and what has ended stays so but for a paid one that the provider fails",
             Self::PaidEqualsCash => "paid payouts equal the ledger's cash",
             Self::ReportedKnown => "what a provider reports is a payout or an open exception",
+            Self::Entitled => {
+                "each step of a claim was decided once, in order, in time, by an entitled person who does not benefit, another for each"
+            }
+            Self::DecidedAsExecuted => "a decision is about what was executed, but for an amount lowered later",
+            Self::WithinLimits => "captured is at most approved, approved at most held, and claims stay within the budget of their campaign",
             Self::OneEffect => "one effect a provider's message",
             Self::AuditChain => "the audit log is a hash chain and recomputes",
             Self::NoOverlap => "tier, parent and status histories have no overlap",

@@ -10,7 +10,7 @@ use super::scan::Scan;
 use crate::load::row::{LoadError, rows};
 
 /// Tables whose rows are refused changes, and the invariant that this holds.
-const SEALED: [(&str, Invariant); 18] = [
+const SEALED: [(&str, Invariant); 26] = [
     ("settlements", Invariant::FinalUnchanged),
     ("commission_lines", Invariant::FinalUnchanged),
     ("booked_credits", Invariant::FinalUnchanged),
@@ -26,13 +26,21 @@ const SEALED: [(&str, Invariant); 18] = [
     ("inbound_events", Invariant::OneEffect),
     ("settlement_releases", Invariant::IntentFirst),
     ("settlement_holds", Invariant::IntentFirst),
+    ("claims", Invariant::DecidedAsExecuted),
+    ("claim_moves", Invariant::HoldEndsOnce),
+    ("claim_rounds", Invariant::DecidedAsExecuted),
+    ("claim_steps", Invariant::Entitled),
+    ("claim_decisions", Invariant::Entitled),
+    ("claim_proofs", Invariant::DecidedAsExecuted),
+    ("campaigns", Invariant::WithinLimits),
+    ("campaign_acts", Invariant::Entitled),
     ("users", Invariant::AuditChain),
     ("audit_log", Invariant::AuditChain),
     ("audit_seals", Invariant::AuditChain),
 ];
 
 /// Tables with the columns of a key that refuses duplicates, sorted, and the invariant that this holds.
-const KEYS: [(&str, &[&str], Invariant); 20] = [
+const KEYS: [(&str, &[&str], Invariant); 26] = [
     (
         "commission_lines",
         &["component", "from_partner", "item", "level", "part", "payee", "program", "role", "rule", "source", "source_id"],
@@ -55,12 +63,18 @@ const KEYS: [(&str, &[&str], Invariant); 20] = [
     ("payouts", &["retried_from"], Invariant::OnePayout),
     ("payout_events", &["ordinal", "payout"], Invariant::EndStays),
     ("inbound_events", &["event", "provider"], Invariant::OneEffect),
+    ("claims", &["id"], Invariant::HoldEndsOnce),
+    ("claim_moves", &["posted"], Invariant::HoldEndsOnce),
+    ("claim_steps", &["claim", "role", "round"], Invariant::Entitled),
+    ("claim_decisions", &["claim", "ordinal", "round"], Invariant::Entitled),
+    ("claim_decisions", &["claim", "person", "round"], Invariant::Entitled),
+    ("claim_proofs", &["claim", "sha256"], Invariant::DecidedAsExecuted),
     ("audit_seals", &["entry"], Invariant::AuditChain),
     ("settlement_holds", &["ordinal", "partner", "period", "program"], Invariant::IntentFirst),
 ];
 
 /// Keys over some of a table's rows that refuse duplicates, by name, and the invariant that each holds.
-const KEYS_OF_SOME: [(&str, Invariant); 7] = [
+const KEYS_OF_SOME: [(&str, Invariant); 9] = [
     ("payouts_live", Invariant::OnePayout),
     ("payouts_live_of_settlement", Invariant::OnePayout),
     ("payouts_first", Invariant::OnePayout),
@@ -68,6 +82,8 @@ const KEYS_OF_SOME: [(&str, Invariant); 7] = [
     ("payout_events_of_inbound", Invariant::OneEffect),
     ("payout_destinations_in_force", Invariant::OnePayout),
     ("payout_destinations_waiting", Invariant::OnePayout),
+    ("claim_moves_captured", Invariant::HoldEndsOnce),
+    ("claim_steps_waiting", Invariant::Entitled),
 ];
 
 /// Each refusing trigger with its table; PostgreSQL has one for updates and deletes (the bits of `tgtype`), SQLite one for each.

@@ -5,6 +5,7 @@
 
 mod audit;
 mod canonical;
+mod claims;
 mod commission;
 mod corrections;
 mod digests;
@@ -67,6 +68,8 @@ pub async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report,
     scan.tolerate(Invariant::PeriodsInOrder, checked)?;
     let checked = payouts::check(&mut scan).await;
     scan.tolerate(Invariant::OnePayout, checked)?;
+    let checked = claims::check(&mut scan).await;
+    scan.tolerate(Invariant::Entitled, checked)?;
     let checked = inbound::check(&mut scan).await;
     scan.tolerate(Invariant::ReportedKnown, checked)?;
     let checked = audit::check(&mut scan, now).await;

@@ -9,7 +9,7 @@ type Rule = (&'static str, &'static [&'static str], &'static str);
 
 const LINE: &[&str] = &["program", "source", "source_id", "item", "payee", "from_partner", "component"];
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 15] = [
     (
         "SELECT program, source, source_id, item, payee, from_partner, component FROM commission_lines WHERE level = 0 AND payee <> from_partner ORDER BY 1, 3, 4",
         LINE,
@@ -82,6 +82,25 @@ const RULES: [Rule; 12] = [
         "SELECT p.id, p.partner, p.retried_from FROM payouts p JOIN payouts f ON f.id = p.retried_from WHERE f.partner <> p.partner OR f.program <> p.program ORDER BY 1",
         &["payout", "partner", "retried_from"],
         "the payout before it is another partner's",
+    ),
+    (
+        "SELECT c.id, c.partner, c.campaign FROM claims c LEFT JOIN campaigns g ON g.id = c.campaign \
+         WHERE g.id IS NULL OR g.partner <> c.partner OR g.program <> c.program OR g.currency <> c.currency ORDER BY 1",
+        &["claim", "partner", "campaign"],
+        "the campaign is another member's, or in another currency",
+    ),
+    (
+        "SELECT p.id, p.partner, p.reference FROM payouts p LEFT JOIN claims c ON c.id = p.reference WHERE p.kind = 'mdf_claim' \
+         AND (c.id IS NULL OR c.partner <> p.partner OR c.program <> p.program OR c.currency <> p.currency) ORDER BY 1",
+        &["payout", "partner", "claim"],
+        "the payout is of another member's claim, or of one that is not there",
+    ),
+    (
+        "SELECT m.claim, m.ordinal, q.account FROM claim_moves m JOIN claims c ON c.id = m.claim JOIN postings q ON q.transaction_id = m.posted \
+         WHERE q.currency <> c.currency OR q.account NOT IN ('payouts:in-transit', 'partner:' || c.partner || ':' || c.program || ':coop', \
+           'partner:' || c.partner || ':' || c.program || ':coop-held') ORDER BY 1, 2",
+        &["claim", "ordinal", "account"],
+        "the claim of one member moves another's account",
     ),
 ];
 

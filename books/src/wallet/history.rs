@@ -43,6 +43,10 @@ pub enum MovementKind {
     Hold,
     /// A hold given back.
     Release,
+    /// What a claim took for good: its payout goes out.
+    Capture,
+    /// What came back because the payout of a claim failed.
+    Returned,
     /// An expiry.
     Expiry,
 }
@@ -58,6 +62,8 @@ impl MovementKind {
             Self::Restored => "restored",
             Self::Hold => "hold",
             Self::Release => "release",
+            Self::Capture => "capture",
+            Self::Returned => "returned",
             Self::Expiry => "expiry",
         }
     }
@@ -66,7 +72,7 @@ impl MovementKind {
     #[must_use]
     pub fn moves_balance(self) -> bool {
         match self {
-            Self::Accrual | Self::Reversal | Self::Restored | Self::Expiry => true,
+            Self::Accrual | Self::Reversal | Self::Restored | Self::Capture | Self::Returned | Self::Expiry => true,
             Self::DebtFill | Self::Hold | Self::Release => false,
         }
     }
@@ -85,7 +91,7 @@ pub struct Movement {
     pub balance_minor: i64,
     /// The refund, claim or period that it comes from.
     pub reference: String,
-    /// The invoice of the lot.
+    /// The invoice of the lot, "" where no lot moves.
     pub invoice: Text,
     /// Its item, "" for the unnamed one.
     pub item: Text,
@@ -127,7 +133,7 @@ impl Wallet {
                 serde_json::json!({
                     "date": moved.dated_on.to_string(), "kind": moved.kind.name().replace(' ', "_"), "amount": text(moved.amount_minor),
                     "moves_balance": moved.kind.moves_balance(), "balance": text(moved.balance_minor), "reference": moved.reference,
-                    "invoice": &*moved.invoice, "item": or_null(&moved.item), "role": &*moved.role,
+                    "invoice": or_null(&moved.invoice), "item": or_null(&moved.item), "role": or_null(&moved.role),
                 })
             })
             .collect();
@@ -187,6 +193,7 @@ async fn wallet(tx: &DatabaseTransaction, partner: &str, row: &Row, now: Instant
 async fn history(tx: &DatabaseTransaction, key: &WalletKey) -> Result<Vec<Movement>, LoadError> {
     let mut moved = of_lines(tx, key).await?;
     moved.extend(of_lots(tx, key).await?);
+    moved.extend(of_payouts(tx, key).await?);
     moved.sort_by(|a, b| {
         (a.dated_on, a.kind, &a.invoice, &a.item, &a.role, &a.reference).cmp(&(b.dated_on, b.kind, &b.invoice, &b.item, &b.role, &b.reference))
     });
@@ -255,6 +262,24 @@ async fn of_lots(tx: &DatabaseTransaction, key: &WalletKey) -> Result<Vec<Moveme
             item: row.text(5)?,
             role: row.text(6)?,
         });
+    }
+    Ok(moved)
+}
+
+/// What claims took for good, and what came back of it: the ledger's movements to and from transit.
+async fn of_payouts(tx: &DatabaseTransaction, key: &WalletKey) -> Result<Vec<Movement>, LoadError> {
+    let query = "SELECT t.dated_on, m.claim, CAST(-m.amount_minor AS BIGINT) FROM claim_moves m JOIN claims c ON c.id = m.claim \
+                 JOIN transactions t ON t.id = m.posted WHERE m.act = 'captured' AND c.program = ? AND c.partner = ? AND c.currency = ? \
+                 UNION ALL SELECT t.dated_on, p.reference, p.amount_minor FROM payouts p JOIN transactions t ON t.id = 'payout/' || p.id || '/failed' \
+                 WHERE p.kind = 'mdf_claim' AND p.program = ? AND p.partner = ? AND p.currency = ? ORDER BY 1, 2";
+    let of_key = || [(&*key.program).into(), (&*key.partner).into(), key.currency.code().into()];
+    let mut moved = Vec::new();
+    for row in rows(tx, query, of_key().into_iter().chain(of_key()).collect()).await? {
+        let amount_minor = row.int(2)?;
+        let kind = if amount_minor < 0 { MovementKind::Capture } else { MovementKind::Returned };
+        let nothing = || Text::from("");
+        let (invoice, item, role) = (nothing(), nothing(), nothing());
+        moved.push(Movement { dated_on: row.date(0)?, kind, amount_minor, balance_minor: 0, reference: row.string(1)?, invoice, item, role });
     }
     Ok(moved)
 }

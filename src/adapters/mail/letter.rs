@@ -16,6 +16,14 @@ pub enum Letter {
     CertificationExpiring(CertificationExpiring),
     /// To the old contact: money is about to go elsewhere.
     DestinationChanged(DestinationChanged),
+    /// To an approver: a claim waits.
+    ApprovalAsked(ApprovalAsked),
+    /// To who submitted a claim.
+    ClaimDecided(ClaimDecided),
+    /// The payout of a claim failed.
+    ClaimFailed(ClaimFailed),
+    /// A claim is paid, with its statement attached.
+    ClaimStatement(ClaimStatement),
     /// To those who run the service.
     Notice(Notice),
 }
@@ -101,6 +109,102 @@ pub struct DestinationChanged {
     pub effective_at: String,
 }
 
+/// Of [`Letter::ApprovalAsked`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ApprovalAsked {
+    /// The approver's name.
+    pub name: String,
+    /// The role that is asked.
+    pub role: String,
+    /// The claim.
+    pub claim: String,
+    /// The partner's name.
+    pub partner: String,
+    /// The campaign's name.
+    pub campaign: String,
+    /// The receipts.
+    pub receipts: String,
+    /// What was asked for at first.
+    pub asked: String,
+    /// What is asked for now.
+    pub amount: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// How many proofs there are, in words.
+    pub proofs: String,
+    /// The deadline; "" without one.
+    pub due_at: String,
+    /// Where the claim can be looked at; "" where the service has no address of its own.
+    pub link: String,
+    /// Whether it came here after another role's deadline.
+    pub escalated: bool,
+    /// Which reminder it is; 0: none.
+    pub reminder: i64,
+}
+
+/// Of [`Letter::ClaimDecided`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ClaimDecided {
+    /// The name of who submitted it.
+    pub name: String,
+    /// The claim.
+    pub claim: String,
+    /// The partner's name.
+    pub partner: String,
+    /// The campaign's name.
+    pub campaign: String,
+    /// What was asked for.
+    pub asked: String,
+    /// What it came to.
+    pub amount: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// `approved`, `rejected`, `cancelled` or `expired`.
+    pub status: String,
+    /// Why, where it was not approved.
+    pub reason: String,
+}
+
+/// Of [`Letter::ClaimFailed`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ClaimFailed {
+    /// Whose mail it is.
+    pub name: String,
+    /// The claim.
+    pub claim: String,
+    /// The partner's name.
+    pub partner: String,
+    /// The campaign's name.
+    pub campaign: String,
+    /// How much.
+    pub amount: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Of [`Letter::ClaimStatement`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ClaimStatement {
+    /// The partner's name.
+    pub partner: String,
+    /// The programme's name.
+    pub program: String,
+    /// The claim.
+    pub claim: String,
+    /// The campaign's name.
+    pub campaign: String,
+    /// The receipts.
+    pub receipts: String,
+    /// What is paid.
+    pub amount: String,
+    /// What the wallet has.
+    pub wallet_balance: String,
+    /// ISO 4217.
+    pub currency: String,
+}
+
 /// Of [`Letter::Notice`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Notice {
@@ -120,6 +224,10 @@ impl Letter {
             Self::CarriedForward(_) => "carried_forward",
             Self::CertificationExpiring(_) => "certification_expiring",
             Self::DestinationChanged(_) => "destination_changed",
+            Self::ApprovalAsked(_) => "approval_asked",
+            Self::ClaimDecided(_) => "claim_decided",
+            Self::ClaimFailed(_) => "claim_failed",
+            Self::ClaimStatement(_) => "claim_statement",
             Self::Notice(_) => "notice",
         }
     }
@@ -166,6 +274,52 @@ impl Letter {
                 ends_in: text("3000"),
                 requested_at: text("2026-05-01T06:00:00Z"),
                 effective_at: text("2026-05-03T06:00:00Z"),
+            }),
+            Self::ApprovalAsked(ApprovalAsked {
+                name: text("Jo"),
+                role: text("channel_manager"),
+                claim: text("CL-1"),
+                partner: text("Acme"),
+                campaign: text("Webinar"),
+                receipts: text("50000.00"),
+                asked: text("25000.00"),
+                amount: text("20000.00"),
+                currency: text("USD"),
+                proofs: text("2 files"),
+                due_at: text("2026-05-03T06:00:00Z"),
+                link: text("https://partners.example.com/approvals/CL-1"),
+                escalated: true,
+                reminder: 1,
+            }),
+            Self::ClaimDecided(ClaimDecided {
+                name: text("Sue"),
+                claim: text("CL-1"),
+                partner: text("Acme"),
+                campaign: text("Webinar"),
+                asked: text("25000.00"),
+                amount: text("20000.00"),
+                currency: text("USD"),
+                status: text("rejected"),
+                reason: text("the invoice is missing"),
+            }),
+            Self::ClaimFailed(ClaimFailed {
+                name: text("Acme"),
+                claim: text("CL-1"),
+                partner: text("Acme"),
+                campaign: text("Webinar"),
+                amount: text("20000.00"),
+                currency: text("USD"),
+                reason: text("account closed"),
+            }),
+            Self::ClaimStatement(ClaimStatement {
+                partner: text("Acme"),
+                program: text("Reseller programme"),
+                claim: text("CL-1"),
+                campaign: text("Webinar"),
+                receipts: text("50000.00"),
+                amount: text("20000.00"),
+                wallet_balance: text("20000.00"),
+                currency: text("USD"),
             }),
             Self::Notice(Notice { subject: text("payouts are paused"), lines: vec![text("jo has paused all payouts.")] }),
         ]

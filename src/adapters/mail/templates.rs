@@ -16,7 +16,7 @@ use super::letter::Letter;
 use super::message::one_line;
 
 /// Built in.
-const STANDARD: [(&str, &str); 13] = [
+const STANDARD: [(&str, &str); 21] = [
     ("layout.html", include_str!("../../../config/templates/mail/layout.html")),
     ("statement.txt", include_str!("../../../config/templates/mail/statement.txt")),
     ("statement.html", include_str!("../../../config/templates/mail/statement.html")),
@@ -28,6 +28,14 @@ const STANDARD: [(&str, &str); 13] = [
     ("certification_expiring.html", include_str!("../../../config/templates/mail/certification_expiring.html")),
     ("destination_changed.txt", include_str!("../../../config/templates/mail/destination_changed.txt")),
     ("destination_changed.html", include_str!("../../../config/templates/mail/destination_changed.html")),
+    ("approval_asked.txt", include_str!("../../../config/templates/mail/approval_asked.txt")),
+    ("approval_asked.html", include_str!("../../../config/templates/mail/approval_asked.html")),
+    ("claim_decided.txt", include_str!("../../../config/templates/mail/claim_decided.txt")),
+    ("claim_decided.html", include_str!("../../../config/templates/mail/claim_decided.html")),
+    ("claim_failed.txt", include_str!("../../../config/templates/mail/claim_failed.txt")),
+    ("claim_failed.html", include_str!("../../../config/templates/mail/claim_failed.html")),
+    ("claim_statement.txt", include_str!("../../../config/templates/mail/claim_statement.txt")),
+    ("claim_statement.html", include_str!("../../../config/templates/mail/claim_statement.html")),
     ("notice.txt", include_str!("../../../config/templates/mail/notice.txt")),
     ("notice.html", include_str!("../../../config/templates/mail/notice.html")),
 ];

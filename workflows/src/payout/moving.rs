@@ -24,7 +24,7 @@ use crate::steps;
 
 /// Where a payout stands, as the process goes by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     /// `pay_…`.
     pub(super) payout: String,
     /// Its status.
@@ -81,11 +81,21 @@ impl TxStep<DatabaseTransaction> for Intend {
         let whose = Whose { program: &self.input.program, partner: &self.input.partner, period };
         let names = Names { id: &id, key: self.run.as_str(), workflow: Some(self.run.as_str()) };
         let now = steps::now(&self.clock);
-        let made = intend::intend(tx, Purpose::Settlement { whose, currency }, names, now, &self.limits).await;
-        let payout = made.map_err(|error| told(&error))?;
-        tell_if_held(tx, &payout, None, now).await?;
-        standing(tx, &payout, now).await
+        made(tx, Purpose::Settlement { whose, currency }, names, now, &self.limits).await
     }
+}
+
+/// Makes a payout, or finds the one that was made, and tells the partner where it is held.
+pub(crate) async fn made(
+    tx: &DatabaseTransaction,
+    purpose: Purpose<'_>,
+    names: Names<'_>,
+    now: program::calendar::Instant,
+    limits: &Limits,
+) -> Result<Standing, StepError> {
+    let payout = intend::intend(tx, purpose, names, now, limits).await.map_err(|error| told(&error))?;
+    tell_if_held(tx, &payout, None, now).await?;
+    standing(tx, &payout, now).await
 }
 
 /// Looks again at a held payout.

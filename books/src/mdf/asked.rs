@@ -1,0 +1,93 @@
+//! Who is asked about a claim, and asking them: the first step of its run.
+
+use program::calendar::Instant;
+use program::mdf::Status;
+use sea_orm::DatabaseTransaction;
+use serde_json::json;
+
+use super::MdfError;
+use super::record::{self, Claim, Step};
+use crate::load::row::{LoadError, rows};
+use crate::users::{self, User};
+
+/// Asks for the claim's approvals: it awaits them from now on, or is approved where its route has no steps.
+///
+/// # Idempotency
+/// The claim: one that is past this is as it is.
+///
+/// # Errors
+/// There is no such claim, or the database failed.
+pub async fn open(tx: &DatabaseTransaction, id: &str, now: Instant) -> Result<Claim, MdfError> {
+    let before = record::locked(tx, id).await?;
+    open_locked(tx, before, now).await
+}
+
+pub(super) async fn open_locked(tx: &DatabaseTransaction, before: Claim, now: Instant) -> Result<Claim, MdfError> {
+    if before.status != Status::Submitted {
+        return Ok(before);
+    }
+    let has_steps = !record::steps(tx, &before.id, before.round).await?.is_empty();
+    let to = if has_steps { Status::AwaitingApproval } else { Status::Approved };
+    let after = record::store(tx, &before, record::moved(&before, to, None)?).await?;
+    if !has_steps {
+        record::tell(tx, &after, None, "approved", json!({ "route": "no step of the programme's route is for this amount" }), now).await?;
+    }
+    Ok(after)
+}
+
+/// A step that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The claim.
+    pub claim: Claim,
+    /// The step.
+    pub step: Step,
+    /// The digest of the claim as it is shown to this step: what a decision by the page or a webhook carries.
+    pub digest: String,
+}
+
+/// The step of a claim that waits, if it waits for one.
+///
+/// # Errors
+/// There is no such claim, or the database failed.
+pub async fn waiting(tx: &DatabaseTransaction, id: &str) -> Result<Option<Waiting>, MdfError> {
+    let claim = record::find(tx, id).await?.ok_or_else(|| MdfError::NoClaim(id.chars().take(60).collect()))?;
+    if !claim.status.is_open() {
+        return Ok(None);
+    }
+    let steps = record::steps(tx, &claim.id, claim.round).await?;
+    let Some(step) = steps.into_iter().find(|step| step.status == "waiting") else { return Ok(None) };
+    let digest = digest(tx, &claim).await?;
+    Ok(Some(Waiting { claim, step, digest }))
+}
+
+/// The digest of a claim as it is shown now: its amount as lowered so far, its payee, the destination and documents of its round.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn digest(tx: &DatabaseTransaction, claim: &Claim) -> Result<String, LoadError> {
+    let destination = record::destination(tx, claim).await?;
+    Ok(claim.digest(destination.as_deref(), &record::documents(tx, &claim.id).await?))
+}
+
+/// Who may decide the step that waits: enabled people with the role that is asked, who did not submit the claim, do not belong to the partner
+/// and have decided no other step of this round. By id.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn people(tx: &DatabaseTransaction, waiting: &Waiting) -> Result<Vec<User>, LoadError> {
+    let Waiting { claim, step, .. } = waiting;
+    let query = "SELECT u.id FROM users u JOIN user_roles r ON r.person = u.id WHERE r.role = ? AND u.disabled_at IS NULL \
+                 AND (u.partner IS NULL OR u.partner <> ?) AND NOT EXISTS \
+                   (SELECT 1 FROM claim_decisions d WHERE d.claim = ? AND d.round = ? AND d.person = u.id) ORDER BY u.id";
+    let values = vec![step.role_asked().into(), claim.partner.as_str().into(), claim.id.as_str().into(), claim.round.into()];
+    let submitters = record::submitters(tx, &claim.id).await?;
+    let mut people = Vec::new();
+    for row in rows(tx, query, values).await? {
+        let id = row.string(0)?;
+        if !submitters.contains(&id) {
+            people.extend(users::find(tx, &id).await?);
+        }
+    }
+    Ok(people)
+}

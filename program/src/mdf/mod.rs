@@ -1,0 +1,12 @@
+//! Claims against co-op wallets: what may be asked, who decides it in which order, and what a decision binds to (domain.md §6.3–6.5).
+
+pub mod asked;
+pub mod decision;
+pub mod digest;
+pub mod statement;
+pub mod status;
+
+pub use asked::{AskedError, asked_minor, route};
+pub use decision::{Decided, Decider, Refusal, Shown, StepOfRoute, Verdict, decide};
+pub use digest::{Claim, Document};
+pub use status::{IllegalMove, Status};

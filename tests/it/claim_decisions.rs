@@ -1,0 +1,258 @@
+//! Who decides about claims, in which order and until when, and what makes a decision void (domain.md §6.3–6.5; reliability.md §1.20–1.21).
+
+use books::mdf::deadline::{self, Due};
+use books::mdf::decide::{Say, Via, decide};
+use books::mdf::proofs::{self, NewProof};
+use books::mdf::{MdfError, asked, end, restart};
+use books::payouts::intend::{self as admit, Names, Purpose};
+use books::payouts::limits::Limits;
+use books::payouts::record::Source;
+use books::payouts::{destinations, switch};
+use program::calendar::Instant;
+use program::mdf::{Refusal, Status, Verdict};
+use program::payout::{Destination, HeldFor, State, Word as Said};
+
+use crate::app::App;
+use crate::claims::{ALL, approve, campaign, found, pay, say, submit, try_submit, wallet, world, world_of};
+use crate::library::{act, balances, day, destination, hear, id, reconsider, request, said};
+
+fn refused(app: &App, claim: &str, by: &str, verdict: Verdict, now: Instant) -> Refusal {
+    let before = app.access().dump();
+    let error = say(app, claim, by, verdict, now).expect_err("it does not count");
+    crate::database::assert_same(&before, &app.access().dump(), "a decision that does not count");
+    error.refusal().cloned().unwrap_or_else(|| panic!("{error}"))
+}
+
+const fn hours(after: i64) -> Instant {
+    // The commands' clock, 2027-01-15T12:00:00Z.
+    Instant(1_800_014_400_000_000 + after * 3_600_000_000)
+}
+
+fn digest_shown(app: &App, claim: &str) -> String {
+    act(app, async |tx| asked::waiting(tx, claim).await).expect("a look").expect("it waits").digest
+}
+
+fn every_illegal_decision_is_refused_with_its_reason(app: &App) {
+    world(app);
+    assert_eq!(hours(0), day(0));
+    submit(app, "CL-1", 5_000_000);
+    let by = |by: &str| refused(app, "CL-1", by, ALL, day(0));
+    assert_eq!(by("gone"), Refusal::Disabled { by: "gone".into() });
+    assert_eq!(by("sue"), Refusal::Submitter { by: "sue".into() });
+    assert_eq!(by("pat"), Refusal::OfPartner { by: "pat".into(), partner: "acme".into() });
+    assert_eq!(by("op"), Refusal::NotAsked { by: "op".into(), role: "channel_manager".into() });
+    assert_eq!(by("chief"), Refusal::NotAsked { by: "chief".into(), role: "channel_manager".into() });
+    assert_eq!(by("fin"), Refusal::OutOfOrder { role: "finance".into(), waits: "channel_manager".into() });
+    let raised = refused(app, "CL-1", "jo", Verdict::Approve { amount_minor: Some(2_500_001) }, day(0));
+    assert_eq!(raised, Refusal::Raised { amount: "25000.01".into(), most: "25000.00".into() });
+    assert_eq!(refused(app, "CL-1", "jo", Verdict::Approve { amount_minor: Some(0) }, day(0)), Refusal::Nothing);
+    assert!(matches!(refused(app, "CL-1", "jo", ALL, hours(48)), Refusal::AfterDeadline { .. }));
+    assert!(matches!(say(app, "CL-1", "nobody", ALL, day(0)), Err(MdfError::Person(_))));
+    assert!(matches!(say(app, "CL-0", "jo", ALL, day(0)), Err(MdfError::NoClaim(_))));
+    let no_reason = Say { claim: "CL-1", verdict: Verdict::Reject, digest: None, reason: None, via: Via::Command };
+    assert!(matches!(act(app, async |tx| decide(tx, no_reason, "jo", day(0)).await), Err(MdfError::Person(_))));
+    // Whoever has both roles decides one step, not two.
+    approve(app, "CL-1", "al");
+    assert_eq!(by("al"), Refusal::SamePerson { by: "al".into(), role: "channel_manager".into() });
+    assert_eq!(by("jo"), Refusal::NotAsked { by: "jo".into(), role: "finance".into() });
+    approve(app, "CL-1", "fin");
+    assert_eq!(by("fin2"), Refusal::NotWaiting { status: Status::Approved });
+    app.assert_verified();
+}
+
+fn a_decision_binds_to_what_was_shown(app: &App) {
+    world(app);
+    submit(app, "CL-1", 5_000_000);
+    let first = digest_shown(app, "CL-1");
+    let told = |by: &str, digest: &str, amount_minor: Option<i64>| {
+        let say = Say { claim: "CL-1", verdict: Verdict::Approve { amount_minor }, digest: Some(digest), reason: None, via: Via::Webhook };
+        act(app, async |tx| decide(tx, say, by, day(0)).await)
+    };
+    assert!(matches!(told("jo", "sha256:old", None), Err(MdfError::Refused { refusal: Refusal::Stale { .. }, .. })));
+    told("jo", &first, Some(2_000_000)).expect("the digest is that of what was shown");
+    let second = digest_shown(app, "CL-1");
+    assert_ne!(first, second, "the next step is shown the lower amount");
+    let stale = told("fin", &first, None).expect_err("what was shown to the first step is not what is asked of the second");
+    assert_eq!(stale.refusal(), Some(&Refusal::Stale { shown: first, current: second.clone() }));
+    assert_eq!(told("fin", &second, None).expect("it counts").claim.amount_minor, 2_000_000);
+    let decisions = app.access().texts("SELECT digest FROM claim_decisions ORDER BY ordinal");
+    assert_eq!(decisions[1], second);
+}
+
+fn a_proof_voids_all_decisions(app: &App) {
+    world(app);
+    submit(app, "CL-1", 5_000_000);
+    say(app, "CL-1", "jo", Verdict::Approve { amount_minor: Some(1_500_000) }, day(0)).expect("it counts");
+    let before = digest_shown(app, "CL-1");
+    let sha256 = format!("sha256:{}", "ab".repeat(32));
+    let proof = NewProof { sha256: &sha256, name: "../../etc/<b>invoice</b>.pdf", media_type: "application/pdf", bytes: 1_000 };
+    let add = |by: &str| act(app, async |tx| proofs::add(tx, "CL-1", &[proof], by, day(0)).await);
+    let (claim, is_anew) = add("sue").expect("a proof is added");
+    assert!(is_anew);
+    assert_eq!((claim.round, claim.amount_minor, claim.status), (2, 1_500_000, Status::AwaitingApproval));
+    assert_ne!(digest_shown(app, "CL-1"), before);
+    assert!(!add("sue").expect("the same again").1, "what was handed in before changes nothing");
+    assert!(add("bob").is_err(), "somebody of another partner");
+    // The manager decides anew; whoever adds a proof decides no more.
+    assert!(matches!(refused(app, "CL-1", "fin", ALL, day(0)), Refusal::OutOfOrder { .. }));
+    approve(app, "CL-1", "jo");
+    let other = format!("sha256:{}", "cd".repeat(32));
+    act(app, async |tx| proofs::add(tx, "CL-1", &[NewProof { sha256: &other, ..proof }], "al", day(0)).await).expect("an internal person adds one");
+    assert_eq!(refused(app, "CL-1", "al", ALL, day(0)), Refusal::Submitter { by: "al".into() });
+    approve(app, "CL-1", "jo");
+    approve(app, "CL-1", "fin");
+    assert!(matches!(add("sue"), Err(MdfError::TooLate { .. })));
+    let claim = found(app, "CL-1");
+    let shown = act(app, async |tx| books::mdf::show::detailed(tx, &claim).await).expect("a look");
+    assert_eq!((shown["round"].as_i64(), shown["proofs"].as_array().map(Vec::len)), (Some(3), Some(2)));
+    assert_eq!(wallet(app), (4_000_000, 1_500_000));
+}
+
+fn change_destination(app: &App, id: &str, token: &str) -> Vec<String> {
+    let destination = Destination::token("acme", token).expect("a destination");
+    let new = destinations::New { id, partner: "acme", currency: "USD".parse().expect("a currency"), destination: &destination };
+    let approved = act(app, async |tx| {
+        destinations::add(tx, new, "op", day(-1)).await?;
+        destinations::approve(tx, id, "fin", 0, day(-1)).await
+    });
+    approved.expect("a destination is approved").begun_anew.into_iter().map(|begun| begun.claim.id).collect()
+}
+
+fn another_destination_voids_all_decisions(app: &App) {
+    world(app);
+    submit(app, "CL-1", 1_000_000);
+    submit(app, "CL-2", 5_000_000);
+    approve(app, "CL-1", "jo");
+    approve(app, "CL-2", "jo");
+    assert_eq!(found(app, "CL-1").status, Status::Approved);
+    assert_eq!(change_destination(app, "D2", "tok_acme_0002"), ["CL-1", "CL-2"]);
+    assert_eq!((found(app, "CL-1").status, found(app, "CL-1").round), (Status::AwaitingApproval, 2));
+    assert_eq!(act(app, async |tx| end::capture(tx, "CL-1", day(0)).await).expect("a look").status, Status::AwaitingApproval);
+    assert_eq!(wallet(app), (4_000_000, 3_000_000));
+    approve(app, "CL-1", "jo");
+    let payout = pay(app, "CL-1", 1);
+    assert_eq!(payout.state, State::Intended);
+    assert!(change_destination(app, "D3", "tok_acme_0003").contains(&"CL-2".to_owned()), "what is debited is not asked about again");
+    app.assert_verified();
+    // What was debited for one account never goes to another.
+    act(app, async |tx| books::payouts::request::request(tx, &id(1), "webhook", day(0)).await).ok();
+    let claim = found(app, "CL-1");
+    assert_eq!((claim.status, wallet(app)), (Status::Failed, (4_000_000, 2_500_000)), "{claim:?}");
+    assert_eq!(balances(app, "acme")[1], 0);
+}
+
+/// A payout that is held when the destination changes has no bytes yet: it must not be admitted for the other account.
+fn a_held_payout_does_not_follow_the_destination(app: &App) {
+    world(app);
+    submit(app, "CL-1", 1_000_000);
+    approve(app, "CL-1", "jo");
+    act(app, async |tx| switch::set(tx, true, "fin", "careful", day(0)).await).expect("payouts pause");
+    assert_eq!(pay(app, "CL-1", 1).state, State::Held(HeldFor::Paused));
+    change_destination(app, "D2", "tok_acme_0002");
+    act(app, async |tx| switch::set(tx, false, "fin", "well", day(0)).await).expect("payouts go on");
+    let payout = reconsider(app, 1, day(0), &Limits::default());
+    assert!(matches!(payout.state, State::Failed { .. }), "{:?}", payout.state);
+    assert_eq!((found(app, "CL-1").status, wallet(app)), (Status::Failed, (4_000_000, 0)));
+    let reason = found(app, "CL-1").reason.expect("a reason");
+    assert_eq!(reason, "the destination was changed after the claim was approved");
+    let currency = "USD".parse().expect("a currency");
+    assert_eq!(act(app, async |tx| restart::destination_changed(tx, "acme", currency, day(0)).await).expect("a look"), []);
+}
+
+fn a_claim_without_a_destination_waits_for_the_first(app: &App) {
+    world(app);
+    campaign_of_beta(app);
+    let claim = act(app, async |tx| end::capture(tx, "CL-B", day(0)).await).expect("it is debited");
+    let (id, key) = (id(1), "key-1".to_owned());
+    let purpose = Purpose::Claim { claim: "CL-B", program: "p", partner: "beta", amount_minor: claim.amount_minor, currency: claim.currency };
+    let payout = act(app, async |tx| admit::intend(tx, purpose, Names { id: &id, key: &key, workflow: None }, day(0), &Limits::default()).await)
+        .expect("a payout");
+    assert_eq!(payout.state, State::Held(HeldFor::NoDestination));
+    destination(app, "DB", "beta", "tok_beta_0001");
+    assert_eq!(reconsider(app, 1, day(0), &Limits::default()).state, State::Intended);
+    request(app, 1, "webhook");
+    hear(app, 1, said(Said::Paid, Source::Answer));
+    assert_eq!(found(app, "CL-B").status, Status::Paid);
+}
+
+/// A campaign and an approved claim of beta, which has no destination.
+fn campaign_of_beta(app: &App) {
+    use books::mdf::campaigns::{self, Word};
+    use books::mdf::submit::{self, New};
+    let new = campaigns::New { partner: "beta", ..crate::claims::new_campaign("booth", "900.00") };
+    act(app, async |tx| {
+        campaigns::add(tx, new, "bob", day(0)).await?;
+        campaigns::decide(tx, "booth", Word::Approve, "fin", None, day(0)).await?;
+        submit::submit(tx, New { id: "CL-B", campaign: "booth", receipts_minor: 100_000, wanted_minor: None, proofs: &[] }, "bob", day(0)).await
+    })
+    .expect("a claim");
+    approve(app, "CL-B", "jo");
+}
+
+fn time_reminds_escalates_and_ends(app: &App) {
+    world(app);
+    submit(app, "CL-1", 5_000_000);
+    let pass = |now: Instant| act(app, async |tx| deadline::pass(tx, "CL-1", now).await).expect("time passes");
+    let asked = |now: Instant| {
+        let waiting = act(app, async |tx| asked::waiting(tx, "CL-1").await).expect("a look").expect("it waits");
+        let people = act(app, async |tx| asked::people(tx, &waiting).await).expect("a look");
+        assert!(deadline::next_at(&waiting.step).is_some_and(|at| at > now), "{:?}", waiting.step);
+        people.into_iter().map(|person| person.id).collect::<Vec<_>>()
+    };
+    assert_eq!((pass(hours(19)), asked(hours(19))), (Due::Nothing, vec!["al".to_owned(), "jo".into()]));
+    assert_eq!((pass(hours(20)), pass(hours(20))), (Due::Reminder, Due::Nothing));
+    assert_eq!((pass(hours(40)), pass(hours(47))), (Due::Reminder, Due::Nothing));
+    assert_eq!((pass(hours(48)), pass(hours(48))), (Due::Escalated, Due::Nothing));
+    assert_eq!(asked(hours(48)), ["chief"]);
+    assert!(matches!(refused(app, "CL-1", "jo", ALL, hours(49)), Refusal::AfterDeadline { .. }));
+    assert_eq!(say(app, "CL-1", "chief", ALL, hours(95)).expect("within the new time").claim.status, Status::AwaitingApproval);
+    assert_eq!(asked(hours(95)), ["al", "fin", "fin2"]);
+    // Finance has nobody after it: the claim expires two days after it was asked.
+    assert_eq!(pass(hours(142)), Due::Nothing);
+    assert_eq!((pass(hours(143)), pass(hours(143))), (Due::Expired, Due::Nothing));
+    let claim = found(app, "CL-1");
+    assert_eq!((claim.status, wallet(app)), (Status::Expired, (4_000_000, 0)));
+    assert_eq!(refused(app, "CL-1", "fin", ALL, hours(143)), Refusal::NotWaiting { status: Status::Expired });
+    app.assert_verified();
+    // A decision that comes before the run has noticed finds the step where it belongs.
+    try_submit(app, "CL-2", 1_000_000, None, day(0)).expect("a claim");
+    assert!(matches!(refused(app, "CL-2", "jo", ALL, hours(60)), Refusal::AfterDeadline { .. }));
+    assert_eq!(say(app, "CL-2", "chief", ALL, hours(60)).expect("it is the chief's by now").claim.status, Status::Approved);
+}
+
+fn a_claim_is_taken_back_before_it_is_debited(app: &App) {
+    world(app);
+    let cancel = |id: &str, by: &str| act(app, async |tx| end::cancel(tx, id, by, "not needed", day(0)).await);
+    submit(app, "CL-1", 1_000_000);
+    assert!(matches!(cancel("CL-1", "bob"), Err(MdfError::Person(_))), "of another partner");
+    assert_eq!(cancel("CL-1", "sue").expect("it is taken back").status, Status::Cancelled);
+    assert_eq!((cancel("CL-1", "op").expect("again").status, wallet(app)), (Status::Cancelled, (4_000_000, 0)));
+    submit(app, "CL-2", 1_000_000);
+    approve(app, "CL-2", "jo");
+    assert_eq!(cancel("CL-2", "fin").expect("approved and not debited").status, Status::Cancelled);
+    submit(app, "CL-3", 1_000_000);
+    approve(app, "CL-3", "jo");
+    pay(app, "CL-3", 1);
+    assert!(matches!(cancel("CL-3", "sue"), Err(MdfError::Illegal { .. })), "debited");
+    assert_eq!(wallet(app), (3_500_000, 0));
+}
+
+fn a_route_without_steps_approves_by_itself(app: &App) {
+    let without = crate::claims::MDF.split("[[mdf.approvals]]").next().expect("the share").to_owned();
+    world_of(app, &format!("{}{without}", crate::broken_books::PROGRAMME));
+    assert_eq!(submit(app, "CL-1", 1_000_000).status, Status::Approved);
+    pay(app, "CL-1", 1);
+    campaign(app, "other", "10.00");
+}
+
+on_both_databases!(
+    every_illegal_decision_is_refused_with_its_reason,
+    a_decision_binds_to_what_was_shown,
+    a_proof_voids_all_decisions,
+    another_destination_voids_all_decisions,
+    a_held_payout_does_not_follow_the_destination,
+    a_claim_without_a_destination_waits_for_the_first,
+    time_reminds_escalates_and_ends,
+    a_claim_is_taken_back_before_it_is_debited,
+    a_route_without_steps_approves_by_itself,
+);

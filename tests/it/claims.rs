@@ -1,0 +1,365 @@
+//! Claims against wallets, lots and budgets: what is held, what fits, what comes back (domain.md §6, §8.9).
+
+use books::mdf::campaigns::{self, Word};
+use books::mdf::decide::{Outcome, Say, Via, decide};
+use books::mdf::submit::{self, Anew, New};
+use books::mdf::{Claim, MdfError, asked, end};
+use books::payouts::intend::{self as admit, Names, Purpose};
+use books::payouts::limits::Limits;
+use books::payouts::record::Source;
+use program::calendar::{Instant, parse_date};
+use program::mdf::{Status, Verdict};
+use program::payout::{Payout, State, Word as Said};
+
+use crate::app::App;
+use crate::broken_books::PROGRAMME;
+use crate::library::{RUNTIME, act, balances, day, destination, hear, id, open, people, request, said};
+
+/// The route of the shipped programmes: a manager within two days, finance for more than 10,000.00.
+pub(crate) const MDF: &str = r#"
+[mdf]
+cost_share = "50%"
+
+[[mdf.approvals]]
+role = "channel_manager"
+within = "48h"
+remind_every = "20h"
+escalate_to = "channel_chief"
+
+[[mdf.approvals]]
+role = "finance"
+over = "10k"
+within = "48h"
+"#;
+
+pub(crate) const ALL: Verdict = Verdict::Approve { amount_minor: None };
+
+/// Acme with a wallet of 40,000.00 in two lots, people, a destination and an approved campaign of 60,000.00.
+pub(crate) fn world(app: &App) {
+    world_of(app, &format!("{PROGRAMME}{MDF}"));
+}
+
+pub(crate) fn world_of(app: &App, programme: &str) {
+    app.apply(programme);
+    app.import(
+        "partners",
+        "id,name,email,program,tier,tier_since\nacme,Acme,a@example.com,p,gold,2026-01-01\nbeta,Beta,b@example.com,p,gold,2026-01-01",
+    );
+    app.import("customers", "id,name\nc1,Customer");
+    app.import(
+        "invoices",
+        "id,customer,partner,currency,subtotal,paid_at
+         A1,c1,acme,USD,500000.00,2026-11-10T10:00:00Z
+         A2,c1,acme,USD,1500000.00,2026-12-10T10:00:00Z
+         E1,c1,acme,EUR,100000.00,2026-12-11T10:00:00Z
+         B1,c1,beta,USD,100000.00,2026-12-10T10:00:00Z",
+    );
+    app.settle("p", "2026-12");
+    people(app);
+    for (id, rest) in [
+        ("sue", "--role partner --partner acme"),
+        ("pat", "--role partner --role channel_manager --partner acme"),
+        ("bob", "--role partner --partner beta"),
+        ("jo", "--role channel_manager"),
+        ("al", "--role channel_manager --role finance"),
+        ("chief", "--role channel_chief"),
+        ("gone", "--role channel_manager"),
+    ] {
+        app.ok(&format!("user add --id {id} --email {id}@example.com {rest}"));
+    }
+    app.ok("user disable gone --reason left");
+    destination(app, "D1", "acme", "tok_acme_0001");
+    campaign(app, "webinar", "60000.00");
+}
+
+pub(crate) fn new_campaign<'a>(id: &'a str, budget: &'a str) -> campaigns::New<'a> {
+    campaigns::New {
+        id,
+        program: None,
+        partner: "acme",
+        name: "Webinar",
+        currency: None,
+        budget,
+        from_on: parse_date("2027-01-01").expect("a day"),
+        through_on: parse_date("2027-03-31").expect("a day"),
+        cost_share: None,
+    }
+}
+
+pub(crate) fn campaign(app: &App, id: &str, budget: &str) {
+    act(app, async |tx| {
+        campaigns::add(tx, new_campaign(id, budget), "sue", day(0)).await?;
+        campaigns::decide(tx, id, Word::Approve, "fin", None, day(0)).await
+    })
+    .expect("a campaign is approved");
+}
+
+pub(crate) fn try_submit(app: &App, id: &str, receipts_minor: i64, wanted_minor: Option<i64>, now: Instant) -> Result<Claim, MdfError> {
+    let new = New { id, campaign: "webinar", receipts_minor, wanted_minor, proofs: &[] };
+    act(app, async |tx| submit::submit(tx, new, "sue", now).await).map(|submitted| submitted.claim)
+}
+
+/// Submits a claim and asks for its approvals.
+pub(crate) fn submit(app: &App, id: &str, receipts_minor: i64) -> Claim {
+    try_submit(app, id, receipts_minor, None, day(0)).expect("a claim is submitted");
+    act(app, async |tx| asked::open(tx, id, day(0)).await).expect("a claim is opened")
+}
+
+pub(crate) fn say(app: &App, claim: &str, by: &str, verdict: Verdict, now: Instant) -> Result<Outcome, MdfError> {
+    let say = Say { claim, verdict, digest: None, reason: Some("seen"), via: Via::Command };
+    act(app, async |tx| decide(tx, say, by, now).await)
+}
+
+pub(crate) fn approve(app: &App, claim: &str, by: &str) -> Claim {
+    say(app, claim, by, ALL, day(0)).expect("an approval counts").claim
+}
+
+/// Debits the wallet by an approved claim and makes its payout.
+pub(crate) fn pay(app: &App, claim: &str, number: u64) -> Payout {
+    let captured = act(app, async |tx| end::capture(tx, claim, day(0)).await).expect("a claim is captured");
+    assert_eq!(captured.status, Status::Paying);
+    let (id, key) = (id(number), format!("key-{number}"));
+    let Claim { program, partner, amount_minor, currency, .. } = captured;
+    let purpose = Purpose::Claim { claim, program: &program, partner: &partner, amount_minor, currency };
+    act(app, async |tx| admit::intend(tx, purpose, Names { id: &id, key: &key, workflow: None }, day(0), &Limits::default()).await)
+        .expect("a payout is made")
+}
+
+pub(crate) fn found(app: &App, id: &str) -> Claim {
+    act(app, async |tx| books::mdf::find(tx, id).await).expect("a look").expect("a claim")
+}
+
+/// Balance and held of acme's wallet in US dollars, minor units.
+pub(crate) fn wallet(app: &App) -> (i64, i64) {
+    let of = |column: &str| app.access().number(&format!("SELECT {column} FROM wallets WHERE partner = 'acme' AND currency = 'USD'"));
+    (of("balance_minor"), of("held_minor"))
+}
+
+/// What is left of acme's lots in US dollars, oldest first, as shown.
+fn left(app: &App) -> Vec<String> {
+    let shown = app.json("wallet show --partner acme --json");
+    let wallet = shown["wallets"].as_array().expect("wallets").iter().find(|wallet| wallet["currency"] == "USD").expect("a wallet").clone();
+    wallet["lots"].as_array().expect("lots").iter().map(|lot| lot["remaining"].as_str().expect("an amount").to_owned()).collect()
+}
+
+fn the_worked_example(app: &App) {
+    world(app);
+    assert_eq!(wallet(app), (4_000_000, 0));
+    let claim = submit(app, "CL-1", 5_000_000);
+    assert_eq!((claim.amount_minor, claim.status, wallet(app)), (2_500_000, Status::AwaitingApproval, (4_000_000, 2_500_000)));
+    let second = try_submit(app, "CL-2", 5_000_000, None, day(0)).expect_err("there is not enough for two");
+    assert_eq!(second.to_string(), "25000.00 USD is more than what is available of the co-op wallet of acme in p: 15000.00");
+    assert_eq!(approve(app, "CL-1", "jo").status, Status::AwaitingApproval);
+    assert_eq!(approve(app, "CL-1", "fin").status, Status::Approved);
+    let before = balances(app, "acme");
+    let payout = pay(app, "CL-1", 1);
+    assert_eq!((&payout.state, wallet(app)), (&State::Intended, (1_500_000, 0)));
+    assert_eq!(balances(app, "acme"), [before[0], before[1] - 2_500_000, before[2]]);
+    request(app, 1, "webhook");
+    hear(app, 1, said(Said::Paid, Source::Answer));
+    assert_eq!((found(app, "CL-1").status, wallet(app)), (Status::Paid, (1_500_000, 0)));
+    assert_eq!(balances(app, "acme"), [before[0], before[1], before[2] - 2_500_000]);
+    let history = app.json("wallet show --partner acme --json");
+    let moves: Vec<&str> = history["wallets"][1]["history"].as_array().expect("history").iter().filter_map(|moved| moved["kind"].as_str()).collect();
+    assert_eq!(moves.iter().filter(|kind| **kind == "capture").count(), 1, "{moves:?}");
+    assert_eq!(history["wallets"][1]["history"].as_array().and_then(|all| all.last()).map(|last| last["balance"].clone()), Some("15000.00".into()));
+    // A rejected one leaves the wallet as it was.
+    submit(app, "CL-3", 1_000_000);
+    assert_eq!(wallet(app), (1_500_000, 500_000));
+    assert_eq!(say(app, "CL-3", "jo", Verdict::Reject, day(0)).expect("a rejection").claim.status, Status::Rejected);
+    assert_eq!(wallet(app), (1_500_000, 0));
+    app.assert_verified();
+}
+
+fn many_at_once_never_overdraw(app: &App) {
+    world(app);
+    campaign(app, "large", "900000.00");
+    // From 300.00 to 1,245.00, shuffled; their sum is well over the wallet.
+    let amounts: Vec<i64> = (0..64).map(|number| 30_000 + (number * 37 % 64) * 1_500).collect();
+    assert!(amounts.iter().sum::<i64>() > 4_000_000);
+    let results = RUNTIME.block_on(async {
+        let books = open(&app.url()).await;
+        let tasks: Vec<_> = amounts
+            .iter()
+            .enumerate()
+            .map(|(number, amount)| {
+                let (books, amount) = (books.clone(), *amount);
+                tokio::spawn(async move {
+                    let id = format!("CL-{number}");
+                    let new = New { id: &id, campaign: "large", receipts_minor: amount * 2, wanted_minor: None, proofs: &[] };
+                    let tx = books.begin_write().await.expect("a transaction begins");
+                    let done = submit::submit(&tx, new, "sue", day(0)).await;
+                    if done.is_ok() { tx.commit().await } else { tx.rollback().await }.expect("a transaction ends");
+                    done.map(|submitted| submitted.claim.amount_minor)
+                })
+            })
+            .collect();
+        let mut results = Vec::new();
+        for task in tasks {
+            results.push(task.await.expect("a task ends"));
+        }
+        books::audit::seal::seal_all(&books, day(0)).await.expect("the audit log is sealed");
+        books.write().clone().close().await.expect("the database closes");
+        books.read().clone().close().await.expect("the database closes");
+        results
+    });
+    let held: i64 = results.iter().filter_map(|result| result.as_ref().ok()).sum();
+    assert_eq!(wallet(app), (4_000_000, held));
+    assert!(held <= 4_000_000);
+    let mut refused = 0;
+    for (result, amount) in results.iter().zip(&amounts) {
+        if let Err(error) = result {
+            assert!(matches!(error, MdfError::Available { .. }), "{error}");
+            // What is available only fell: whoever was refused would not fit now either.
+            assert!(*amount > 4_000_000 - held, "{amount} would fit");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0 && refused < 64, "{refused} were refused");
+}
+
+fn holds_take_the_oldest_lots_and_give_the_youngest_back(app: &App) {
+    world(app);
+    assert_eq!(left(app), ["10000.00", "30000.00"]);
+    submit(app, "CL-1", 5_000_000);
+    assert_eq!(left(app), ["0.00", "15000.00"]);
+    let lowered = say(app, "CL-1", "jo", Verdict::Approve { amount_minor: Some(1_200_000) }, day(0)).expect("an approval counts").claim;
+    assert_eq!((lowered.asked_minor, lowered.amount_minor, lowered.status), (2_500_000, 1_200_000, Status::AwaitingApproval));
+    assert_eq!((wallet(app), left(app)), ((4_000_000, 1_200_000), vec!["0.00".to_owned(), "28000.00".into()]), "the difference is released at once");
+    assert_eq!(app.access().number("SELECT committed_minor FROM campaigns WHERE id = 'webinar'"), 1_200_000);
+    approve(app, "CL-1", "fin");
+    assert_eq!(pay(app, "CL-1", 1).amount_minor, 1_200_000);
+    app.assert_verified();
+    request(app, 1, "webhook");
+    hear(app, 1, said(Said::Paid, Source::Webhook));
+    app.assert_verified();
+    // The provider takes it back: the wallet and the lots are as before.
+    hear(app, 1, said(Said::Failed, Source::Webhook));
+    assert_eq!((found(app, "CL-1").status, wallet(app)), (Status::Failed, (4_000_000, 0)));
+    assert_eq!(left(app), ["10000.00", "30000.00"]);
+    assert_eq!(app.access().number("SELECT committed_minor FROM campaigns WHERE id = 'webinar'"), 0);
+    assert_eq!(balances(app, "acme")[1..], [0, 0]);
+    let again = act(app, async |tx| submit::resubmit(tx, "CL-1", Anew::default(), "sue", day(0)).await);
+    assert!(matches!(again, Err(MdfError::Illegal { .. })), "{again:?}");
+}
+
+/// The lot of November ends on 2027-02-10, that of December on 2027-03-10.
+fn what_has_ended_is_not_available_and_expires_when_released(app: &App) {
+    world_of(app, &format!("{}{MDF}", PROGRAMME.replace("[settlement]", "[coop]\nexpires_after_months = 3\n\n[settlement]")));
+    submit(app, "CL-1", 1_000_000);
+    let february: Instant = "2027-02-10T00:00:00Z".parse().expect("an instant");
+    let too_much = try_submit(app, "CL-2", 7_000_002, None, february).expect_err("a lot has ended");
+    assert!(too_much.to_string().ends_with(": 30000.00"), "{too_much}");
+    assert_eq!(left(app), ["5000.00", "30000.00"], "not posted yet");
+    try_submit(app, "CL-3", 6_000_000, None, february).expect("what has not ended is available");
+    assert_eq!(wallet(app), (4_000_000, 3_500_000));
+    act(app, async |tx| books::wallet::expire_until(tx, "p", parse_date("2027-02-10").expect("a day"), february).await).expect("lots expire");
+    assert_eq!(wallet(app), (3_500_000, 3_500_000), "what is held has not expired");
+    // Released, it goes back to the lot that has ended, and expires.
+    let cancelled = act(app, async |tx| end::cancel(tx, "CL-1", "sue", "not needed", february).await).expect("a claim is taken back");
+    assert_eq!((cancelled.status, wallet(app)), (Status::Cancelled, (3_000_000, 3_000_000)));
+    assert_eq!(left(app), ["0.00", "0.00"]);
+    app.assert_verified();
+}
+
+fn a_rejected_claim_is_submitted_again(app: &App) {
+    world(app);
+    submit(app, "CL-1", 3_000_000);
+    approve(app, "CL-1", "jo");
+    assert_eq!(say(app, "CL-1", "fin", Verdict::Reject, day(0)).expect("a rejection").claim.status, Status::Rejected);
+    assert_eq!(wallet(app), (4_000_000, 0));
+    let anew = Anew { receipts_minor: Some(1_000_000), wanted_minor: None };
+    let claim = act(app, async |tx| submit::resubmit(tx, "CL-1", anew, "sue", day(0)).await).expect("it is submitted again");
+    assert_eq!((claim.round, claim.amount_minor, claim.status, wallet(app)), (2, 500_000, Status::Submitted, (4_000_000, 500_000)));
+    // Its route is the shorter one, and whoever decided before may decide again.
+    assert_eq!(approve(app, "CL-1", "jo").status, Status::Approved);
+    let claim = found(app, "CL-1");
+    let shown = act(app, async |tx| books::mdf::show::detailed(tx, &claim).await).expect("a look");
+    let steps: Vec<&str> = shown["steps"].as_array().expect("steps").iter().filter_map(|step| step["status"].as_str()).collect();
+    assert_eq!((steps, shown["decisions"].as_array().map(Vec::len)), (vec!["approved"], Some(3)));
+}
+
+fn limits_are_named_and_nothing_is_taken(app: &App) {
+    world(app);
+    campaign(app, "small", "1000.00");
+    let before = app.access().dump();
+    let refused = |campaign: &str, receipts_minor: i64, wanted_minor: Option<i64>, by: &str, now: Instant| {
+        let new = New { id: "CL-9", campaign, receipts_minor, wanted_minor, proofs: &[] };
+        act(app, async |tx| submit::submit(tx, new, by, now).await).expect_err("it is refused").to_string()
+    };
+    assert_eq!(refused("small", 200_002, None, "sue", day(0)), "1000.01 USD is more than what is left of the budget of campaign small: 1000.00");
+    assert_eq!(
+        refused("webinar", 100, Some(51), "sue", day(0)),
+        "at most 0.50 USD can be asked for: the amount is more than the share of the receipts that is paid back"
+    );
+    assert_eq!(refused("webinar", 0, None, "sue", day(0)), "receipts must come to more than zero");
+    assert_eq!(
+        refused("webinar", 100, None, "sue", day(90)),
+        "campaign webinar takes claims from 2027-01-01 through 2027-03-31; today is 2027-04-15 in the programme's zone"
+    );
+    assert!(refused("nothing", 100, None, "sue", day(0)).starts_with("campaign nothing is not there"));
+    assert!(refused("webinar", 100, None, "bob", day(0)).contains("may not"), "of another partner");
+    assert!(refused("webinar", 100, None, "gone", day(0)).contains("disabled"));
+    crate::database::assert_same(&before, &app.access().dump(), "refused claims");
+    submit(app, "CL-1", 1_000_000);
+    let again = New { id: "CL-1", campaign: "webinar", receipts_minor: 1_000_000, wanted_minor: None, proofs: &[] };
+    assert!(!act(app, async |tx| submit::submit(tx, again, "sue", day(0)).await).expect("the same again").is_new);
+    let other = New { receipts_minor: 1_000_001, ..again };
+    assert!(matches!(act(app, async |tx| submit::submit(tx, other, "sue", day(0)).await), Err(MdfError::Taken(_))));
+    assert_eq!(wallet(app), (4_000_000, 500_000));
+}
+
+fn campaigns_are_approved_by_others(app: &App) {
+    world(app);
+    let decided = |id: &str, word: Word, by: &str| act(app, async |tx| campaigns::decide(tx, id, word, by, Some("why"), day(0)).await);
+    act(app, async |tx| campaigns::add(tx, new_campaign("c2", "10.00"), "fin", day(0)).await).expect("finance asks");
+    let twice = act(app, async |tx| campaigns::add(tx, new_campaign("c2", "10.00"), "fin", day(1)).await).expect("the same again");
+    assert_eq!(twice.status, "requested");
+    assert!(matches!(act(app, async |tx| campaigns::add(tx, new_campaign("c2", "11.00"), "fin", day(0)).await), Err(MdfError::Taken(_))));
+    assert!(matches!(act(app, async |tx| campaigns::add(tx, new_campaign("c3", "0"), "fin", day(0)).await), Err(MdfError::Figure { .. })));
+    assert!(matches!(decided("c2", Word::Approve, "fin"), Err(MdfError::OwnCampaign { .. })));
+    for by in ["sue", "pat", "gone", "op"] {
+        assert!(matches!(decided("c2", Word::Approve, by), Err(MdfError::Person(_))), "{by}");
+    }
+    assert!(matches!(decided("c2", Word::Close, "jo"), Err(MdfError::Campaign { .. })));
+    assert_eq!(decided("c2", Word::Approve, "jo").expect("an approver of the programme").status, "approved");
+    assert_eq!(decided("c2", Word::Approve, "jo").expect("again").status, "approved");
+    assert!(matches!(decided("c2", Word::Reject, "fin2"), Err(MdfError::Campaign { .. })));
+    let new = New { id: "CL-1", campaign: "c2", receipts_minor: 1_000, wanted_minor: None, proofs: &[] };
+    act(app, async |tx| submit::submit(tx, new, "sue", day(0)).await).expect("a claim");
+    assert_eq!(decided("c2", Word::Close, "fin").expect("closed").status, "closed");
+    let late = act(app, async |tx| submit::submit(tx, New { id: "CL-2", ..new }, "sue", day(0)).await);
+    assert!(matches!(late, Err(MdfError::NotApproved { .. })));
+    assert_eq!(approve(app, "CL-1", "jo").status, Status::Approved, "what is under way goes on");
+    let acts = act(app, async |tx| campaigns::history(tx, "c2").await).expect("a look");
+    assert_eq!(acts.iter().filter_map(|act| act["act"].as_str()).collect::<Vec<_>>(), ["requested", "approved", "closed"]);
+}
+
+/// Anything over 10,000.00 US dollars takes finance, whatever the currency of the claim; the rate of the day counts.
+fn the_route_is_by_the_amount_in_the_programme_s_currency(app: &App) {
+    world(app);
+    let of_euros = campaigns::New { currency: Some("EUR".parse().expect("a currency")), ..new_campaign("euro", "90000.00") };
+    act(app, async |tx| {
+        campaigns::add(tx, of_euros, "sue", day(0)).await?;
+        campaigns::decide(tx, "euro", Word::Approve, "fin", None, day(0)).await
+    })
+    .expect("a campaign");
+    let new = New { id: "CL-1", campaign: "euro", receipts_minor: 400_000, wanted_minor: None, proofs: &[] };
+    let without = act(app, async |tx| submit::submit(tx, new, "sue", day(0)).await);
+    assert!(matches!(without, Err(MdfError::Rate(_))), "{without:?}");
+    app.import("fx", "date,from,to,rate\n2027-01-14,EUR,USD,5.1");
+    act(app, async |tx| submit::submit(tx, new, "sue", day(0)).await).expect("a claim of 2,000.00 euros, 10,200.00 dollars");
+    assert_eq!(approve(app, "CL-1", "jo").status, Status::AwaitingApproval);
+    assert_eq!(approve(app, "CL-1", "fin").status, Status::Approved);
+}
+
+on_both_databases!(
+    the_worked_example,
+    many_at_once_never_overdraw,
+    holds_take_the_oldest_lots_and_give_the_youngest_back,
+    what_has_ended_is_not_available_and_expires_when_released,
+    a_rejected_claim_is_submitted_again,
+    limits_are_named_and_nothing_is_taken,
+    campaigns_are_approved_by_others,
+    the_route_is_by_the_amount_in_the_programme_s_currency,
+);

@@ -1,0 +1,153 @@
+//! The steps of a claim's run in the books: each commits with its journal row.
+
+use std::sync::Arc;
+
+use books::mdf::deadline::{self, Due};
+use books::mdf::{Claim, MdfError, asked, end};
+use books::payouts::intend::{Names, Purpose};
+use books::payouts::limits::Limits;
+use durable::{Clock, Instant, RunId, StepError, TxStep};
+use program::mdf::Status;
+use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
+
+use crate::letters::{self, Letter};
+use crate::payout::{Standing, made, payout_of};
+use crate::steps;
+
+/// Where a claim stands, as the process goes by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seen {
+    /// Its status.
+    pub(super) status: String,
+    /// The role of the step that waits, in the route.
+    pub(super) waits_for: Option<String>,
+    /// When something is due of it by itself.
+    pub(super) wake_at: Option<Instant>,
+}
+
+fn told(error: &MdfError) -> StepError {
+    steps::told(error.is_input(), error)
+}
+
+/// Does what is due of a claim, asks whoever is to be asked, and looks where it stands.
+pub(super) struct Look {
+    pub(super) claim: String,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl TxStep<DatabaseTransaction> for Look {
+    type Out = Seen;
+
+    async fn run(&self, tx: &DatabaseTransaction) -> Result<Seen, StepError> {
+        let now = steps::now(&self.clock);
+        asked::open(tx, &self.claim, now).await.map_err(|error| told(&error))?;
+        let due = deadline::pass(tx, &self.claim, now).await.map_err(|error| told(&error))?;
+        let waiting = asked::waiting(tx, &self.claim).await.map_err(|error| told(&error))?;
+        if let Some(waiting) = waiting {
+            ask(tx, &waiting, due, now).await?;
+            let wake_at = deadline::next_at(&waiting.step).map(steps::at);
+            return Ok(Seen { status: waiting.claim.status.name().into(), waits_for: Some(waiting.step.role), wake_at });
+        }
+        let claim = found(tx, &self.claim).await?;
+        if matches!(claim.status, Status::Rejected | Status::Cancelled | Status::Expired) {
+            tell_submitter(tx, &claim, now).await?;
+        }
+        Ok(Seen { status: claim.status.name().into(), waits_for: None, wake_at: None })
+    }
+}
+
+/// Each person is asked once a step, also one who has the role only since; and reminded when that is due.
+async fn ask(tx: &DatabaseTransaction, waiting: &asked::Waiting, due: Due, now: program::calendar::Instant) -> Result<(), StepError> {
+    let people = asked::people(tx, waiting).await.map_err(|error| StepError::caused_by(&error))?;
+    let asked::Waiting { claim, step, .. } = waiting;
+    for person in people {
+        let (claim, round, ordinal) = (claim.id.clone(), claim.round, step.ordinal);
+        let letter = if due == Due::Reminder {
+            Letter::ApprovalReminder { claim, round, step: ordinal, number: step.reminders, person: person.id }
+        } else {
+            Letter::ApprovalAsked { claim, round, step: ordinal, escalated: step.escalated_at.is_some(), person: person.id }
+        };
+        letters::post_in_step(tx, &letter, now).await?;
+    }
+    Ok(())
+}
+
+async fn found(tx: &DatabaseTransaction, claim: &str) -> Result<Claim, StepError> {
+    let found = books::mdf::find(tx, claim).await.map_err(|error| StepError::caused_by(&error))?;
+    found.ok_or_else(|| StepError::park(format!("there is no claim {claim}")))
+}
+
+async fn tell_submitter(tx: &DatabaseTransaction, claim: &Claim, now: program::calendar::Instant) -> Result<(), StepError> {
+    let letter = Letter::ClaimDecided { claim: claim.id.clone(), round: claim.round, status: claim.status.name().into() };
+    letters::post_in_step(tx, &letter, now).await
+}
+
+/// Debits the wallet by an approved claim and makes its payout, in one; `None`: it is not approved any more.
+pub(super) struct Debit {
+    pub(super) claim: String,
+    pub(super) run: RunId,
+    pub(super) limits: Limits,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl TxStep<DatabaseTransaction> for Debit {
+    type Out = Option<Standing>;
+
+    async fn run(&self, tx: &DatabaseTransaction) -> Result<Option<Standing>, StepError> {
+        let now = steps::now(&self.clock);
+        let before = found(tx, &self.claim).await?;
+        let claim = end::capture(tx, &self.claim, now).await.map_err(|error| told(&error))?;
+        if claim.status != Status::Paying {
+            return Ok(None);
+        }
+        if before.status == Status::Approved {
+            tell_submitter(tx, &before, now).await?;
+        }
+        let id = payout_of(&self.run).map_err(|error| StepError::fail(error.to_string()))?;
+        let Claim { id: reference, program, partner, amount_minor, currency, .. } = &claim;
+        let purpose = Purpose::Claim { claim: reference, program, partner, amount_minor: *amount_minor, currency: *currency };
+        let names = Names { id: &id, key: self.run.as_str(), workflow: Some(self.run.as_str()) };
+        made(tx, purpose, names, now, &self.limits).await.map(Some)
+    }
+}
+
+/// Posts the statement of a claim that was paid, or says that it failed.
+pub(super) struct TellEnd {
+    pub(super) claim: String,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl TxStep<DatabaseTransaction> for TellEnd {
+    type Out = ();
+
+    async fn run(&self, tx: &DatabaseTransaction) -> Result<(), StepError> {
+        let (claim, now) = (found(tx, &self.claim).await?, steps::now(&self.clock));
+        if claim.status == Status::Paid {
+            return letters::post_in_step(tx, &Letter::ClaimStatement { claim: claim.id }, now).await;
+        }
+        for person in [Some(claim.submitted_by), None] {
+            letters::post_in_step(tx, &Letter::ClaimFailed { claim: claim.id.clone(), person }, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the claim back when its run fails for good or is cancelled before the wallet is debited.
+pub(super) struct GiveUp {
+    pub(super) claim: String,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl TxStep<DatabaseTransaction> for GiveUp {
+    type Out = ();
+
+    async fn run(&self, tx: &DatabaseTransaction) -> Result<(), StepError> {
+        let now = steps::now(&self.clock);
+        let claim = end::give_up(tx, &self.claim, "its run was ended", now).await.map_err(|error| told(&error))?;
+        if claim.status == Status::Cancelled {
+            tell_submitter(tx, &claim, now).await?;
+        }
+        Ok(())
+    }
+}
