@@ -10,7 +10,7 @@ use super::scan::Scan;
 use crate::load::row::{LoadError, rows};
 
 /// Tables whose rows are refused changes, and the invariant that this holds.
-const SEALED: [(&str, Invariant); 18] = [
+const SEALED: [(&str, Invariant); 20] = [
     ("settlements", Invariant::FinalUnchanged),
     ("commission_lines", Invariant::FinalUnchanged),
     ("booked_credits", Invariant::FinalUnchanged),
@@ -26,13 +26,15 @@ const SEALED: [(&str, Invariant); 18] = [
     ("inbound_events", Invariant::OneEffect),
     ("settlement_releases", Invariant::IntentFirst),
     ("settlement_holds", Invariant::IntentFirst),
+    ("bank_files", Invariant::OneFile),
+    ("bank_file_payouts", Invariant::OneFile),
     ("users", Invariant::AuditChain),
     ("audit_log", Invariant::AuditChain),
     ("audit_seals", Invariant::AuditChain),
 ];
 
 /// Tables with the columns of a key that refuses duplicates, sorted, and the invariant that this holds.
-const KEYS: [(&str, &[&str], Invariant); 20] = [
+const KEYS: [(&str, &[&str], Invariant); 22] = [
     (
         "commission_lines",
         &["component", "from_partner", "item", "level", "part", "payee", "program", "role", "rule", "source", "source_id"],
@@ -55,6 +57,8 @@ const KEYS: [(&str, &[&str], Invariant); 20] = [
     ("payouts", &["retried_from"], Invariant::OnePayout),
     ("payout_events", &["ordinal", "payout"], Invariant::EndStays),
     ("inbound_events", &["event", "provider"], Invariant::OneEffect),
+    ("bank_files", &["message_id"], Invariant::OneFile),
+    ("bank_file_payouts", &["payout"], Invariant::OneFile),
     ("audit_seals", &["entry"], Invariant::AuditChain),
     ("settlement_holds", &["ordinal", "partner", "period", "program"], Invariant::IntentFirst),
 ];

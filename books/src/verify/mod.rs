@@ -4,6 +4,7 @@
 //! the reader of programme files, conditions, and the types of numbers and dates are used.
 
 mod audit;
+mod bank_files;
 mod canonical;
 mod commission;
 mod corrections;
@@ -67,6 +68,8 @@ pub async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report,
     scan.tolerate(Invariant::PeriodsInOrder, checked)?;
     let checked = payouts::check(&mut scan).await;
     scan.tolerate(Invariant::OnePayout, checked)?;
+    let checked = bank_files::check(&mut scan).await;
+    scan.tolerate(Invariant::OneFile, checked)?;
     let checked = inbound::check(&mut scan).await;
     scan.tolerate(Invariant::ReportedKnown, checked)?;
     let checked = audit::check(&mut scan, now).await;
