@@ -16,6 +16,7 @@ use workflows::{CertificationNotices, LotExpiry, PayoutRun, Recertification, Set
 use crate::actors::{Desk, DeskError, Service, Shared, SuperviseError};
 use crate::adapters::outbound::OutboundError;
 use crate::adapters::payout_manual::ManualPayouts;
+use crate::adapters::payout_pain001::Pain001Payouts;
 use crate::adapters::payout_webhook::WebhookPayouts;
 use crate::clock;
 use crate::config::{Config, PayoutAdapter};
@@ -29,9 +30,6 @@ use crate::payout_limits;
 /// A service that can't be started, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The configured adapter is not there.
-    #[error("payouts.adapter = {0:?} can't be served yet; use \"webhook\" or \"manual\"")]
-    NoAdapter(&'static str),
     /// The way to the provider can't be set up.
     #[error("the way to the payment provider can't be set up")]
     Provider(#[from] OutboundError),
@@ -67,12 +65,12 @@ pub enum ServiceError {
 /// Who pays, as configured; `reports` where the provider's own messages are believed.
 ///
 /// # Errors
-/// [`ServiceError::NoAdapter`], [`ServiceError::Provider`].
+/// [`ServiceError::Provider`].
 pub fn provider(adapter: PayoutAdapter, reports: bool) -> Result<Arc<dyn PayoutPort>, ServiceError> {
     Ok(match adapter {
         PayoutAdapter::Manual => Arc::new(ManualPayouts),
         PayoutAdapter::Webhook(provider) => Arc::new(WebhookPayouts::new(provider, reports)?),
-        PayoutAdapter::Pain001(_) => return Err(ServiceError::NoAdapter("pain001")),
+        PayoutAdapter::Pain001(_) => Arc::new(Pain001Payouts),
     })
 }
 

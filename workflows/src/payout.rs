@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use self::asking::Heard;
 use self::moving::{Intend, LookAgain, MailStatement, Note, Request, SendAgain, Standing};
-use crate::ports::PayoutPort;
+use crate::ports::{Handling, PayoutPort};
 use crate::steps;
 
 /// The signal that makes a payout's run look at it before its time.
@@ -175,7 +175,7 @@ impl Workflow for PayoutRun {
     type Output = PayoutEnd;
 
     async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, input: PayoutInput) -> Result<PayoutEnd, Interrupt> {
-        let intend = Intend { input: input.clone(), run: ctx.run_id().clone(), limits: self.limits.clone(), clock: Arc::clone(&self.clock) };
+        let intend = Intend { input: input.clone(), run: ctx.run_id().clone(), limits: self.limits(), clock: Arc::clone(&self.clock) };
         let mut seen = ctx.tx_step("intend", intend).await?;
         let mut pursuit = Pursuit { unsent: Arc::new(AtomicBool::new(false)), asked: false, idle: 0 };
         for turn in 1..=TURNS_MAX {
@@ -198,6 +198,11 @@ impl Workflow for PayoutRun {
 }
 
 impl PayoutRun {
+    /// The caps, and what the provider itself can't pay.
+    fn limits(&self) -> Limits {
+        Limits { accounts_only: self.provider.capabilities().handling == Handling::Files, ..self.limits.clone() }
+    }
+
     /// A held payout waits for whoever can free it, and looks by itself ever more seldom.
     async fn wait_until_free<C: Context<Tx = DatabaseTransaction>>(
         &self,
@@ -209,7 +214,7 @@ impl PayoutRun {
         let deadline = seen.at.plus(wait(pursuit.idle));
         let deadline = seen.free_at.map_or(deadline, |free_at| deadline.min(free_at.max(seen.at)));
         ctx.signal::<bool>(&format!("{LOOK_AGAIN} #{turn}"), Some(deadline)).await?;
-        let look = LookAgain { payout: seen.payout, limits: self.limits.clone(), told: seen.reason, clock: Arc::clone(&self.clock) };
+        let look = LookAgain { payout: seen.payout, limits: self.limits(), told: seen.reason, clock: Arc::clone(&self.clock) };
         ctx.tx_step(&format!("see whether it is free #{turn}"), look).await
     }
 

@@ -10,7 +10,7 @@ use program::payout::Payout;
 use serde::{Deserialize, Serialize};
 
 use super::{PayoutRun, id_of};
-use crate::ports::{Certainty, PayoutRequest, PortError, Word};
+use crate::ports::{Certainty, Handling, PayoutRequest, PortError, Word};
 use crate::steps;
 
 /// The source of a word that answers a request.
@@ -72,6 +72,10 @@ pub(super) async fn ask(run: &PayoutRun, payout: &str, unsent: Arc<AtomicBool>) 
 /// What became of a request that may have left before; `None`: nothing, it is to be sent.
 async fn known_before(run: &PayoutRun, payout: &Payout) -> Option<Outcome<Heard>> {
     let can = run.provider.capabilities();
+    // By asking a person nothing leaves: the payout is in the list of those requested, however often it is put there.
+    if can.handling != Handling::Provider {
+        return None;
+    }
     if can.looks_up {
         return match run.provider.look_up(payout.id.as_str()).await {
             Ok(Word::NotFound) => None,
