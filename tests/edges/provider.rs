@@ -10,7 +10,7 @@ use tributary::adapters::outbound::{Bounds, Outbound};
 use tributary::adapters::payout_webhook::WebhookPayouts;
 use tributary::adapters::standard_webhooks::SigningKeys;
 use tributary::config::{Provider, Refusal};
-use workflows::ports::{Destination, PayoutOrder, PayoutPort, PayoutRequest};
+use workflows::ports::{Destination, Handling, PayoutOrder, PayoutPort, PayoutRequest};
 
 use crate::child::Process;
 
@@ -124,6 +124,10 @@ pub(crate) fn request(port: &dyn PayoutPort, payout: &str) -> PayoutRequest {
 }
 
 pub(crate) fn request_of(port: &dyn PayoutPort, payout: &str, amount: &str) -> PayoutRequest {
+    // A bank knows no tokens.
+    let account = Destination::Account { name: "Acme".into(), iban: "DE89370400440532013000".into(), bic: "COBADEFFXXX".into() };
+    let token = Destination::Token { name: "Acme".into(), token: "tok_1".into() };
+    let destination = if port.capabilities().handling == Handling::Files { account } else { token };
     let order = PayoutOrder {
         payout: payout.into(),
         kind: "settlement".into(),
@@ -131,7 +135,7 @@ pub(crate) fn request_of(port: &dyn PayoutPort, payout: &str, amount: &str) -> P
         partner: "acme".into(),
         amount: amount.into(),
         currency: "USD".into(),
-        destination: Some(Destination::Token { name: "Acme".into(), token: "tok_1".into() }),
+        destination: Some(destination),
         at: "2026-05-01T06:00:00Z".parse().expect("an instant"),
     };
     let body = port.compose(&order).expect("it can be asked for");

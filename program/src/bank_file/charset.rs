@@ -92,6 +92,8 @@ const fn german(c: char) -> Option<&'static str> {
 /// A character by the Latin letters that sound like it, and by a full stop where nobody knows any.
 fn permitted(c: char) -> impl Iterator<Item = char> {
     let mut alone = [0; 4];
+    // Marks of quotation have more than one sign in ASCII each.
+    let c = if matches!(c, '„' | '“' | '”' | '‟' | '«' | '»' | '‘' | '’' | '‚' | '‹' | '›') { '\'' } else { c };
     let text = if c.is_ascii() { None } else { Some(deunicode::deunicode_char(c).unwrap_or(".")) };
     let text = text.map_or_else(|| c.encode_utf8(&mut alone).to_owned(), str::to_owned);
     text.chars().map(nearest).collect::<Vec<_>>().into_iter()
@@ -132,6 +134,7 @@ mod tests {
             ("  a  \t b\n", "a b"),
             ("snake_case;\"quoted\" [x] <y> #7", "snake-case,'quoted' (x) (y) .7"),
             ("“Acme” – 5 €", "'Acme' - 5 EUR"),
+            ("„Süd“ «Nord» l’Est", "'Sued' 'Nord' l'Est"),
         ] {
             assert_eq!(name(text).as_deref(), Some(latin), "{text}");
         }
