@@ -105,23 +105,24 @@ mod tests {
         }
     }
 
-    fn account(name: &str, iban: &str) -> Option<Destination> {
-        Some(Destination::Account { name: name.into(), iban: iban.into(), bic: "COBADEFFXXX".into() })
+    fn account(name: &str, iban: &str) -> Destination {
+        Destination::Account { name: name.into(), iban: iban.into(), bic: "COBADEFFXXX".into() }
     }
 
     #[tokio::test]
     async fn what_no_file_can_pay_is_not_taken() {
         let iban = "DE89370400440532013000";
-        let good = order(account("Acme", iban));
-        let token = Some(Destination::Token { name: "Acme".into(), token: "tok_1".into() });
-        for (wrong, said) in [(None, "no destination"), (token.clone(), "token"), (account("…", iban), "name"), (account("Acme", "DE00"), "IBAN")] {
-            let error = Pain001Payouts.compose(&order(wrong)).expect_err(said);
+        let good = order(Some(account("Acme", iban)));
+        let token = Destination::Token { name: "Acme".into(), token: "tok_1".into() };
+        assert!(matches!(Pain001Payouts.compose(&order(None)), Err(PortError::Unusable { .. })));
+        for (wrong, said) in [(token.clone(), "token"), (account("…", iban), "name"), (account("Acme", "DE00"), "IBAN")] {
+            let error = Pain001Payouts.compose(&order(Some(wrong))).expect_err(said);
             assert!(matches!(&error, PortError::Unusable { reason } if reason.contains(said)), "{error}");
         }
         let body = Pain001Payouts.compose(&good).expect("it can be paid");
         let request = PayoutRequest { payout: "pay_1".into(), idempotency_key: "k".into(), body };
         assert_eq!(Pain001Payouts.request(&request).await, Ok(Word::Accepted { provider_id: None }));
-        let body = payout_body::compose(&order(token)).expect("bytes");
+        let body = payout_body::compose(&order(Some(token))).expect("bytes");
         for body in [body, b"{}".to_vec(), Vec::new()] {
             let asked = Pain001Payouts.request(&PayoutRequest { body, ..request.clone() }).await;
             assert!(matches!(asked, Err(PortError::Unusable { .. })), "{asked:?}");

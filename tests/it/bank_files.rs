@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Instant;
 
 use program::payout::{Destination, State};
 use serde_json::{Value, json};
@@ -16,9 +17,12 @@ use crate::broken_books::three_months;
 use crate::hosted::{Hosted, until};
 use crate::library::{act, balances, day, destination, id, intend, of, people, request};
 use crate::process::{self, Finished};
+use crate::seeded::Seeded;
 
 pub(crate) const IBAN: &str = "DE89370400440532013000";
 const OTHER_IBAN: &str = "NO9386011117947";
+/// Kills of one test.
+const KILLS: u32 = 8;
 const DEBTOR_IBAN: &str = "GB29NWBK60161331926819";
 
 /// A bank account of a partner in US dollars that is usable at once.
@@ -299,7 +303,39 @@ fn a_restored_database_writes_no_file_before_it_is_reconciled(app: &App) {
     assert_eq!(export_json(app).1["files"], json!([]));
 }
 
+/// Killed at any moment, and run again: every payout is in one file, and what is on the disk is what was committed.
+fn a_killed_export_is_ended_by_the_next(app: &App) {
+    ready(app);
+    requested(app, &["2026-04", "2026-05", "2026-06"]);
+    let timed = || {
+        let copy = app.copy();
+        let begun = Instant::now();
+        assert_eq!(export_json(&copy).0, Some(0));
+        begun.elapsed()
+    };
+    let (mut whole, mut random, mut counted) = (timed().min(timed()), Seeded::new(7), 0);
+    for _ in 0..KILLS {
+        let app = app.copy();
+        let moment = whole * u32::try_from(random.between(2, 80)).expect("a percentage fits") / 100;
+        let killed = process::kill_after(&mut configured(&app, "export pain001 --by fin"), moment);
+        let counts = killed.was_killed() && app.access().number("SELECT COUNT(*) FROM bank_files WHERE written_at IS NOT NULL") == 0;
+        counted += u32::from(counts);
+        // The machine got faster than it was when the export was measured.
+        whole = if counts { whole } else { whole * 3 / 4 };
+        assert_eq!(export(&app).status.code(), Some(0));
+        assert_eq!(export(&app).stdout_text(), "nothing is new\n");
+        let committed = app.access().texts("SELECT content FROM bank_files");
+        let drafts = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".draft-"));
+        let written: Vec<PathBuf> = files(&app).into_iter().filter(|file| !drafts(file)).collect();
+        assert_eq!((committed.len(), written.len(), valid(&written[0]).payments.len()), (1, 1, 3));
+        assert_eq!(fs::read_to_string(&written[0]).expect("a file"), committed[0]);
+        app.finish();
+    }
+    assert!(counted * 5 >= KILLS * 4, "only {counted} of {KILLS} kills met work in flight; an export takes {whole:?}");
+}
+
 on_both_databases!(
+    a_killed_export_is_ended_by_the_next,
     what_is_settled_is_paid_by_a_file,
     what_no_file_can_pay_is_held_until_there_is_an_account,
     a_token_of_another_adapter_is_held_at_the_request,

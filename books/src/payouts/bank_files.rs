@@ -123,7 +123,7 @@ pub async fn make(tx: &DatabaseTransaction, id: &BankFileId, debtor: &Debtor, by
             Err(reason) => left_out.push(LeftOut { payout: payout.id, partner: payout.partner.to_string(), reason }),
             Ok(transfer) => match file.push(transfer) {
                 Ok(()) => taken.push(payout),
-                Err(Full(_)) => break,
+                Err(Full) => break,
             },
         }
     }

@@ -23,8 +23,9 @@ pub const PAYOUTS_MAX: usize = 10_000;
 const SUM_DIGITS_MAX: u32 = 18;
 
 /// A file is full: the payout belongs into the next one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Full(pub Transfer);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the file is full")]
+pub struct Full;
 
 /// A file for the bank.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl BankFile {
                 self.transfers.push(transfer);
                 Ok(())
             }
-            _ => Err(Full(transfer)),
+            _ => Err(Full),
         }
     }
 
@@ -73,6 +74,7 @@ impl BankFile {
     }
 
     /// Its payouts, in the order in which they were taken.
+    #[must_use]
     pub fn payouts(&self) -> impl ExactSizeIterator<Item = &PayoutId> {
         self.transfers.iter().map(|transfer| &transfer.payout)
     }
@@ -144,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_file_gives_back_what_is_for_the_next() {
+    fn a_full_file_leaves_the_rest_for_the_next() {
         let mut file = empty();
         file.push(transfer(1, 999_999_999_999_999_999, "JPY")).unwrap();
         for currency in ["JPY", "KWD"] {
             let next = transfer(2, 1, currency);
-            assert_eq!(file.push(next.clone()), Err(Full(next)));
+            assert_eq!(file.push(next), Err(Full));
         }
         assert_eq!(file.control_sum(), "999999999999999999");
         let mut file = empty();
