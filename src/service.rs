@@ -202,3 +202,20 @@ impl Readiness for Ready {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use program::bank_file::Debtor;
+
+    use super::*;
+    use crate::config::Pain001;
+
+    #[test]
+    fn every_adapter_of_the_configuration_is_served() {
+        let debtor = Debtor::new("Vendor", "DE89370400440532013000", "COBADEFFXXX").expect("a debtor");
+        let account = Pain001 { debtor, directory: "pain001".into() };
+        for (adapter, name) in [(PayoutAdapter::Manual, "manual"), (PayoutAdapter::Pain001(account), "pain001")] {
+            assert_eq!(provider(adapter, false).expect("an adapter").capabilities().adapter, name);
+        }
+    }
+}
