@@ -5,6 +5,7 @@ use std::sync::Arc;
 use books::connection::Books;
 use books::payouts::inbound::{self, Message};
 use books::payouts::{PayoutError, record};
+use durable::probe::Point;
 use durable::{Clock, Engine};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -40,7 +41,9 @@ impl InboundPayouts for Inbound {
             let tx = self.books.begin_write().await.map_err(unavailable)?;
             match self.record_in(&tx, event).await {
                 Ok(answer) => {
+                    self.passes(Point::BeforeResult);
                     tx.commit().await.map_err(unavailable)?;
+                    self.passes(Point::AfterResult);
                     self.engine.hint();
                     Ok(answer)
                 }
@@ -55,6 +58,10 @@ impl InboundPayouts for Inbound {
 }
 
 impl Inbound {
+    fn passes(&self, point: Point) {
+        self.engine.options().probe.at(point, "inbound", "payouts");
+    }
+
     async fn record_in(&self, tx: &DatabaseTransaction, event: &PayoutEvent) -> Result<Answer, RecordError> {
         let now = Instant(self.clock.now().0);
         let (word, reason) = match &event.said {

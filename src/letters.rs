@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use books::connection::Books;
-use books::load::row::{LoadError, rows};
+use books::load::row::LoadError;
 use books::payouts::{destinations, record};
-use books::statements;
+use books::{certifications, contacts, statements};
 use durable::outbox::Message;
 use program::calendar::Instant;
 use program::payout::PayoutId;
@@ -203,19 +203,14 @@ impl Postman {
                 Ok(Told { to, worded, attachments: Vec::new() })
             }
             Letter::CertificationExpiring { certification } => {
-                let found = rows(
-                    tx,
-                    "SELECT partner, certification, holder, expires_on FROM certifications WHERE id = ?",
-                    vec![certification.as_str().into()],
-                )
-                .await?;
-                let row = found.first().ok_or_else(|| Unwritten::Nothing(format!("there is no certificate {certification}")))?;
-                let (name, to) = address(tx, &row.string(0)?).await?;
-                let last_day = row.date(3)?.pred_opt().unwrap_or(row.date(3)?);
+                let found = certifications::find(tx, certification).await?;
+                let found = found.ok_or_else(|| Unwritten::Nothing(format!("there is no certificate {certification}")))?;
+                let (name, to) = address(tx, &found.partner).await?;
+                let last_day = found.expires_on.pred_opt().unwrap_or(found.expires_on);
                 let worded = Worded::CertificationExpiring(letter::CertificationExpiring {
                     partner: name,
-                    certification: row.string(1)?,
-                    holder: row.string(2)?,
+                    certification: found.certification,
+                    holder: found.holder,
                     expires_on: last_day.to_string(),
                 });
                 Ok(Told { to, worded, attachments: Vec::new() })
@@ -294,11 +289,9 @@ async fn stored(
 }
 
 async fn address(tx: &DatabaseTransaction, partner: &str) -> Result<(String, String), Unwritten> {
-    let found = rows(tx, "SELECT name, email FROM partners WHERE id = ?", vec![partner.into()]).await?;
-    let row = found.first().ok_or_else(|| Unwritten::Nothing(format!("partner {partner} is not recorded")))?;
-    let email = row.string_or_null(1)?.filter(|email| !email.is_empty());
-    let email = email.ok_or_else(|| Unwritten::Nothing(format!("partner {partner} has no e-mail address; import one, then send it again")))?;
-    Ok((row.string(0)?, email))
+    let contact = contacts::of_partner(tx, partner).await?.ok_or_else(|| Unwritten::Nothing(format!("partner {partner} is not recorded")))?;
+    let no_address = || Unwritten::Nothing(format!("partner {partner} has no e-mail address; import one, then send it again"));
+    Ok((contact.name, contact.email.ok_or_else(no_address)?))
 }
 
 async fn programme(tx: &DatabaseTransaction, program: &str) -> Result<String, Unwritten> {

@@ -6,6 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash_point;
 mod demo;
 pub mod http;
 pub mod ids;

@@ -18,7 +18,6 @@ use crate::adapters::outbound::OutboundError;
 use crate::adapters::payout_manual::ManualPayouts;
 use crate::adapters::payout_pain001::Pain001Payouts;
 use crate::adapters::payout_webhook::WebhookPayouts;
-use crate::clock;
 use crate::config::{Config, PayoutAdapter};
 use crate::http::metrics::{Metrics, MetricsError};
 use crate::http::payouts::PayoutWebhooks;
@@ -26,6 +25,7 @@ use crate::http::{self, Readiness, ServeError};
 use crate::inbound::Inbound;
 use crate::letters::{Postman, PostmanError};
 use crate::payout_limits;
+use crate::{clock, crash_point};
 
 /// A service that can't be started, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +117,8 @@ impl Running {
         let address = listener.local_addr().map_err(|source| ServiceError::Listen { address, source })?;
         let desk = Desk::open(books.clone(), Arc::clone(&clock)).await?;
         let registry = registry(&books, &desk, &provider, &config, &clock);
-        let options = Options { lease: config.workflows.lease, clock: Arc::clone(&clock), ..Options::new(node(&config)) };
+        let probe = crash_point::from_environment();
+        let options = Options { lease: config.workflows.lease, clock: Arc::clone(&clock), probe, ..Options::new(node(&config)) };
         let database = Database::new(books.write().clone(), books.read().clone());
         let engine = Engine::open(database, registry, options).await?;
         for orphan in engine.orphans() {

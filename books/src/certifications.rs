@@ -3,7 +3,7 @@
 use program::calendar::{Date, days_after};
 use sea_orm::DatabaseTransaction;
 
-use crate::load::row::{LoadError, rows};
+use crate::load::row::{LoadError, first_row, rows};
 
 /// A certificate that ends soon.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,4 +55,27 @@ pub async fn expiring(tx: &DatabaseTransaction, on: Date, within_days: u32, afte
         });
     }
     Ok(found)
+}
+
+/// A certificate as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Whose.
+    pub partner: String,
+    /// What it certifies.
+    pub certification: String,
+    /// Who holds it.
+    pub holder: String,
+    /// The first day on which it is not valid any more.
+    pub expires_on: Date,
+}
+
+/// A certificate by its id.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn find(tx: &DatabaseTransaction, id: &str) -> Result<Option<Certificate>, LoadError> {
+    let query = "SELECT partner, certification, holder, expires_on FROM certifications WHERE id = ?";
+    let Some(row) = first_row(tx, query, vec![id.into()]).await? else { return Ok(None) };
+    Ok(Some(Certificate { partner: row.string(0)?, certification: row.string(1)?, holder: row.string(2)?, expires_on: row.date(3)? }))
 }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod certifications;
 pub mod connection;
+pub mod contacts;
 pub mod explain;
 pub mod export;
 pub mod gate;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use books::connection::Books;
 use durable::Instant;
 use durable::outbox::{self, Message, OutboxError};
+use durable::probe::Point;
 use futures::StreamExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sea_orm::DatabaseTransaction;
@@ -104,7 +105,9 @@ async fn is_due(shared: &Shared, now: Instant) -> Result<bool, OutboxError> {
 }
 
 async fn send(shared: &Shared, message: Message) {
+    passes(shared, Point::Taken);
     let sent = shared.postman.send(&shared.books, &message).await;
+    passes(shared, Point::BeforeResult);
     let now = shared.clock.now();
     let (id, key, attempt) = (message.id.clone(), message.key.clone(), message.attempt);
     let noted = in_write(&shared.books, |tx| {
@@ -120,10 +123,16 @@ async fn send(shared: &Shared, message: Message) {
         })
     })
     .await;
+    passes(shared, Point::AfterResult);
     match noted {
         Ok(()) => tracing::info!(letter = key, id, attempt, outcome = sent.name(), "letter.sent"),
         Err(error) => tracing::error!(letter = key, id, error = causes(&error), "letter.not_noted"),
     }
+}
+
+/// A letter's way has the names of a step's.
+fn passes(shared: &Shared, point: Point) {
+    shared.engine.options().probe.at(point, "outbox", letters::TOPIC);
 }
 
 /// Twice as long after each attempt, less up to a quarter, by the letter, so that many don't come back at once.

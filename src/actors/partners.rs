@@ -92,7 +92,7 @@ impl Room {
 }
 
 /// A command to a partner.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Command {
     /// Take part in the batch that makes settlements final; done when it is committed.
     Finish(mpsc::Sender<Joined>),
@@ -122,7 +122,7 @@ impl Desk {
                 if one.waiting >= WAITING_MAX {
                     return Ok(false);
                 }
-                if one.actor.cast_owned(&command) {
+                if one.actor.cast(command.clone()).is_ok() {
                     one.waiting += 1;
                     return Ok(true);
                 }
@@ -192,21 +192,6 @@ impl Partners for Desk {
             Ok(parked)
         }
         .boxed()
-    }
-}
-
-/// Sends a command that can be sent again elsewhere if the actor is gone.
-trait CastOwned {
-    fn cast_owned(&self, command: &Command) -> bool;
-}
-
-impl CastOwned for ActorRef<Command> {
-    fn cast_owned(&self, command: &Command) -> bool {
-        let command = match command {
-            Command::Finish(batch) => Command::Finish(batch.clone()),
-            Command::Idle => Command::Idle,
-        };
-        self.cast(command).is_ok()
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use books::connection::Books;
 use books::load::row::LoadError;
+use durable::probe::Point;
 use durable::schedules::{self as slots, ScheduleError};
 use program::calendar::Instant;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -41,14 +42,14 @@ impl Actor for Scheduler {
     }
 
     async fn handle(&self, myself: ActorRef<Look>, _look: Look, state: &mut Scheduling) -> Result<(), ActorProcessingErr> {
-        let (books, now) = (&state.shared.books, state.shared.now());
+        let now = state.shared.now();
         if state.looks.is_multiple_of(LOOKS_A_READING)
-            && let Err(error) = record(books, now).await
+            && let Err(error) = record(&state.shared.books, now).await
         {
             tracing::error!(error = causes(&error), "schedules.not_recorded");
         }
         state.looks = state.looks.wrapping_add(1);
-        match fire(books, now).await {
+        match fire(&state.shared, now).await {
             Ok(0) => {}
             Ok(_) => state.shared.engine.hint(),
             Err(error) => tracing::error!(error = causes(&error), "schedules.not_fired"),
@@ -76,7 +77,8 @@ pub(super) async fn record(books: &Books, now: Instant) -> Result<(), RecordErro
 }
 
 /// Fires what is due, in order, and says how many slots were decided.
-async fn fire(books: &Books, now: Instant) -> Result<usize, ScheduleError> {
+async fn fire(shared: &Shared, now: Instant) -> Result<usize, ScheduleError> {
+    let books = &shared.books;
     let at = durable::Instant(now.0);
     if slots::next_due(books.read()).await?.is_none_or(|due| due > at) {
         return Ok(0);
@@ -90,7 +92,9 @@ async fn fire(books: &Books, now: Instant) -> Result<usize, ScheduleError> {
         let tx = books.begin_write().await?;
         match slots::fire_due(&tx, &line.id, at, |slot| what.starts(slot)).await {
             Ok(decided) => {
+                passes(shared, Point::BeforeResult, !decided.is_empty());
                 tx.commit().await?;
+                passes(shared, Point::AfterResult, !decided.is_empty());
                 for one in &decided {
                     tracing::info!(schedule = line.id, slot = %one.slot, run = one.run.as_ref().map(tracing::field::display), "slot.decided");
                 }
@@ -103,4 +107,10 @@ async fn fire(books: &Books, now: Instant) -> Result<usize, ScheduleError> {
         }
     }
     Ok(count)
+}
+
+fn passes(shared: &Shared, point: Point, is_fired: bool) {
+    if is_fired {
+        shared.engine.options().probe.at(point, "scheduler", "slot");
+    }
 }

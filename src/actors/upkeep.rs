@@ -97,6 +97,8 @@ async fn pick_up(shared: &Shared) -> Result<(), Failed> {
 }
 
 /// Periods made final since the service first ran on these books that no run has seen; what was final before is released by hand.
+///
+/// The books know of no runs and the engine of no periods: only here both are known.
 async fn final_without_run(tx: &DatabaseTransaction) -> Result<Vec<(String, String)>, LoadError> {
     let query = "SELECT p.program, p.period FROM periods p WHERE p.status = 'final' \
                  AND p.final_at >= (SELECT MIN(created_at) FROM schedules) AND NOT EXISTS (SELECT 1 FROM workflow_runs r \

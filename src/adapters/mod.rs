@@ -4,7 +4,6 @@ pub mod addresses;
 mod kept_file;
 pub mod mail;
 pub mod outbound;
-mod payout_body;
 pub mod payout_manual;
 pub mod payout_pain001;
 pub mod payout_webhook;

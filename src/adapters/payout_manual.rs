@@ -2,9 +2,7 @@
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use workflows::ports::{Capabilities, Handling, PayoutOrder, PayoutPort, PayoutRequest, PortError, Word};
-
-use super::payout_body;
+use workflows::ports::{Capabilities, Handling, PayoutPort, PayoutRequest, PortError, Word};
 
 /// Asks nobody: the payout waits in the list of those requested.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,10 +18,6 @@ impl PayoutPort for ManualPayouts {
             reports_by_webhook: false,
             poll_every: None,
         }
-    }
-
-    fn compose(&self, order: &PayoutOrder) -> Result<Vec<u8>, PortError> {
-        payout_body::compose(order)
     }
 
     fn request<'a>(&'a self, _request: &'a PayoutRequest) -> BoxFuture<'a, Result<Word, PortError>> {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use program::bank_file;
-use program::payout::Destination as Account;
+use program::payout::Destination;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use workflows::ports::{Capabilities, Destination, Handling, PayoutOrder, PayoutPort, PayoutRequest, PortError, Word};
+use workflows::ports::{Capabilities, Handling, PayoutPort, PayoutRequest, PortError, Word};
 
-use super::{kept_file, payout_body};
+use super::kept_file;
 
 /// Asks nobody: the payout waits for its file.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,18 +42,6 @@ impl PayoutPort for Pain001Payouts {
         }
     }
 
-    fn compose(&self, order: &PayoutOrder) -> Result<Vec<u8>, PortError> {
-        let unusable = |reason: String| PortError::Unusable { reason: format!("{}: {reason}", order.payout) };
-        let destination = match &order.destination {
-            Some(Destination::Account { name, iban, bic }) => Account::bank(name, iban, bic),
-            Some(Destination::Token { name, token }) => Account::token(name, token),
-            None => return Err(unusable("it has no destination".into())),
-        };
-        let destination = destination.map_err(|error| unusable(error.to_string()))?;
-        bank_file::payable(&destination).map_err(|error| unusable(error.to_string()))?;
-        payout_body::compose(order)
-    }
-
     fn request<'a>(&'a self, request: &'a PayoutRequest) -> BoxFuture<'a, Result<Word, PortError>> {
         async { accept(request) }.boxed()
     }
@@ -67,7 +55,7 @@ impl PayoutPort for Pain001Payouts {
 fn accept(request: &PayoutRequest) -> Result<Word, PortError> {
     let unusable = |reason: String| PortError::Unusable { reason: format!("{}: {reason}", request.payout) };
     let Body { data } = serde_json::from_slice(&request.body).map_err(|error| unusable(error.to_string()))?;
-    let destination = Account::from_canonical(data.destination.get()).ok_or_else(|| unusable("its destination can't be read".into()))?;
+    let destination = Destination::from_canonical(data.destination.get()).ok_or_else(|| unusable("its destination can't be read".into()))?;
     bank_file::payable(&destination).map_err(|error| unusable(error.to_string()))?;
     Ok(Word::Accepted { provider_id: None })
 }
@@ -92,40 +80,20 @@ pub(crate) fn write_down(directory: &Path, name: &str, content: &str) -> io::Res
 mod tests {
     use super::*;
 
-    fn order(destination: Option<Destination>) -> PayoutOrder {
-        PayoutOrder {
-            payout: "pay_1".into(),
-            kind: "settlement".into(),
-            reference: "p/2026-04/acme/EUR".into(),
-            partner: "acme".into(),
-            amount: "25.00".into(),
-            currency: "EUR".into(),
-            destination,
-            at: "2026-05-01T06:00:00Z".parse().expect("an instant"),
-        }
-    }
-
-    fn account(name: &str, iban: &str) -> Destination {
-        Destination::Account { name: name.into(), iban: iban.into(), bic: "COBADEFFXXX".into() }
-    }
-
     #[tokio::test]
     async fn what_no_file_can_pay_is_not_taken() {
+        let asked = async |destination: &str| {
+            let body = format!(r#"{{"data":{{"destination":{destination}}},"type":"payout.requested"}}"#).into_bytes();
+            Pain001Payouts.request(&PayoutRequest { payout: "pay_1".into(), idempotency_key: "k".into(), body }).await
+        };
+        let account = |name: &str, iban: &str| format!(r#"{{"bic":"COBADEFFXXX","iban":"{iban}","name":"{name}"}}"#);
         let iban = "DE89370400440532013000";
-        let good = order(Some(account("Acme", iban)));
-        let token = Destination::Token { name: "Acme".into(), token: "tok_1".into() };
-        assert!(matches!(Pain001Payouts.compose(&order(None)), Err(PortError::Unusable { .. })));
-        for (wrong, said) in [(token.clone(), "token"), (account("…", iban), "name"), (account("Acme", "DE00"), "IBAN")] {
-            let error = Pain001Payouts.compose(&order(Some(wrong))).expect_err(said);
+        assert_eq!(asked(&account("Acme", iban)).await, Ok(Word::Accepted { provider_id: None }));
+        let token = r#"{"name":"Acme","token":"tok_1"}"#.to_owned();
+        let others = [(token, "token"), (account("…", iban), "name"), (account("Acme", "DE00"), "destination"), ("null".into(), "destination")];
+        for (destination, said) in others.into_iter().chain([("}".into(), "pay_1")]) {
+            let error = asked(&destination).await.expect_err(said);
             assert!(matches!(&error, PortError::Unusable { reason } if reason.contains(said)), "{error}");
-        }
-        let body = Pain001Payouts.compose(&good).expect("it can be paid");
-        let request = PayoutRequest { payout: "pay_1".into(), idempotency_key: "k".into(), body };
-        assert_eq!(Pain001Payouts.request(&request).await, Ok(Word::Accepted { provider_id: None }));
-        let body = payout_body::compose(&order(Some(token))).expect("bytes");
-        for body in [body, b"{}".to_vec(), Vec::new()] {
-            let asked = Pain001Payouts.request(&PayoutRequest { body, ..request.clone() }).await;
-            assert!(matches!(asked, Err(PortError::Unusable { .. })), "{asked:?}");
         }
     }
 

@@ -7,10 +7,9 @@ use futures::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Url};
 use serde::Deserialize;
-use workflows::ports::{Capabilities, Handling, PayoutOrder, PayoutPort, PayoutRequest, PortError, Word};
+use workflows::ports::{Capabilities, Handling, PayoutPort, PayoutRequest, PortError, Word};
 
 use super::outbound::{Answer, Bounds, Outbound, OutboundError};
-use super::payout_body;
 use super::standard_webhooks::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use crate::clock;
 use crate::config::{Provider, Refusal};
@@ -130,13 +129,6 @@ impl PayoutPort for WebhookPayouts {
             reports_by_webhook: self.reports_by_webhook,
             poll_every: self.provider.poll_every,
         }
-    }
-
-    fn compose(&self, order: &PayoutOrder) -> Result<Vec<u8>, PortError> {
-        if order.destination.is_none() {
-            return Err(PortError::Unusable { reason: format!("{} has no destination", order.payout) });
-        }
-        payout_body::compose(order)
     }
 
     fn request<'a>(&'a self, request: &'a PayoutRequest) -> BoxFuture<'a, Result<Word, PortError>> {

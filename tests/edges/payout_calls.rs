@@ -44,9 +44,7 @@ async fn words_come_in_whenever_the_provider_likes() {
         let running = start().await;
         let double = double(&running, mode);
         let port = double.adapter(Refusal::Failed, false);
-        let Ok(Word::Accepted { provider_id: Some(provider_id) }) = port.request(&request(&port, "pay_1")).await else {
-            panic!("{mode}: not accepted")
-        };
+        let Ok(Word::Accepted { provider_id: Some(provider_id) }) = port.request(&request("pay_1")).await else { panic!("{mode}: not accepted") };
         if mode == "call-early" {
             assert_eq!(running.inbox.calls.lock().expect("no panic before").len(), 1, "before our own request was answered");
         }
@@ -65,7 +63,7 @@ async fn a_word_that_is_not_taken_comes_again() {
     let double = double(&running, "call-after");
     running.inbox.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
     let port = double.adapter(Refusal::Failed, false);
-    port.request(&request(&port, "pay_1")).await.expect("accepted");
+    port.request(&request("pay_1")).await.expect("accepted");
     words(&running, 2).await;
     assert!(running.inbox.events.lock().expect("no panic before").is_empty());
     running.inbox.is_down.store(false, std::sync::atomic::Ordering::SeqCst);

@@ -10,7 +10,7 @@ use tributary::adapters::outbound::{Bounds, Outbound};
 use tributary::adapters::payout_webhook::WebhookPayouts;
 use tributary::adapters::standard_webhooks::SigningKeys;
 use tributary::config::{Provider, Refusal};
-use workflows::ports::{Destination, Handling, PayoutOrder, PayoutPort, PayoutRequest};
+use workflows::ports::PayoutRequest;
 
 use crate::child::Process;
 
@@ -119,25 +119,20 @@ pub(crate) fn adapter(url: &str, secret: &str, refusal: Refusal, timeout: Durati
 }
 
 /// A request for 25,000.00 under the payout's own key.
-pub(crate) fn request(port: &dyn PayoutPort, payout: &str) -> PayoutRequest {
-    request_of(port, payout, "25000.00")
+pub(crate) fn request(payout: &str) -> PayoutRequest {
+    request_of(payout, "25000.00")
 }
 
-pub(crate) fn request_of(port: &dyn PayoutPort, payout: &str, amount: &str) -> PayoutRequest {
-    // A bank knows no tokens.
-    let account = Destination::Account { name: "Acme".into(), iban: "DE89370400440532013000".into(), bic: "COBADEFFXXX".into() };
-    let token = Destination::Token { name: "Acme".into(), token: "tok_1".into() };
-    let destination = if port.capabilities().handling == Handling::Files { account } else { token };
-    let order = PayoutOrder {
-        payout: payout.into(),
-        kind: "settlement".into(),
-        reference: "reseller/acme/2026-04/USD".into(),
-        partner: "acme".into(),
-        amount: amount.into(),
-        currency: "USD".into(),
-        destination: Some(destination),
-        at: "2026-05-01T06:00:00Z".parse().expect("an instant"),
-    };
-    let body = port.compose(&order).expect("it can be asked for");
+pub(crate) fn request_of(payout: &str, amount: &str) -> PayoutRequest {
+    let body = json!({
+        "type": "payout.requested",
+        "timestamp": "2026-05-01T06:00:00Z",
+        "data": {
+            "payout": payout, "kind": "settlement", "reference": "reseller/acme/2026-04/USD", "partner": "acme", "amount": amount, "currency": "USD",
+            // An account, since a bank knows no tokens.
+            "destination": { "bic": "COBADEFFXXX", "iban": "DE89370400440532013000", "name": "Acme" },
+        },
+    });
+    let body = serde_json::to_vec(&body).expect("JSON");
     PayoutRequest { payout: payout.into(), idempotency_key: format!("wfr_1/request {payout}"), body }
 }

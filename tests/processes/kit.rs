@@ -8,6 +8,7 @@ use workflows::recertification::ReviewInput;
 use workflows::settlement_run::SettlementInput;
 use workflows::{CertificationNotices, LotExpiry, PayoutRun, Recertification, SettlementRun};
 
+use crate::journals;
 use crate::provider::Mood;
 use crate::world::{Before, Stage};
 
@@ -19,7 +20,7 @@ fn payout() -> PayoutInput {
     PayoutInput { program: "p".into(), partner: "acme".into(), period: "2026-04".into(), currency: "USD".into(), retry_of: None }
 }
 
-fn stage_of_payout(mood: Mood) -> Stage<PayoutRun> {
+pub(crate) fn stage_of_payout(mood: Mood) -> Stage<PayoutRun> {
     Stage { before: Before::Settled, mood, key: payout().key(), input: payout }
 }
 
@@ -27,7 +28,7 @@ fn settlement() -> SettlementInput {
     SettlementInput { program: "p".into(), period: "2026-04".into() }
 }
 
-/// `NAME::crashes`, `NAME::repeats` and `NAME::failures` of a stage.
+/// `NAME::crashes`, `NAME::repeats`, `NAME::failures` and `NAME::journals_of_all_releases_replay` of a stage.
 macro_rules! bears_everything {
     ($($name:ident: $stage:expr;)+) => {$(
         mod $name {
@@ -37,6 +38,11 @@ macro_rules! bears_everything {
             async fn crashes() {
                 let report = crash_at_every_step(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
                 assert!(report.plays > report.steps.len(), "{report:?}");
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn journals_of_all_releases_replay() {
+                journals::all_replay(stringify!($name), &$stage).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]

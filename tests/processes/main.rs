@@ -8,4 +8,8 @@ mod provider;
 mod world;
 
 #[cfg(test)]
+mod journals;
+#[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod repeats;

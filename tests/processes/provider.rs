@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
-use workflows::ports::{Capabilities, Handling, PayoutOrder, PayoutPort, PayoutRequest, PortError, Word};
+use workflows::ports::{Capabilities, Handling, PayoutPort, PayoutRequest, PortError, Word};
 
 /// What becomes of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub(crate) enum Mood {
     PaysInSilence,
     /// Refused for good.
     Refuses,
+    /// Paid, but the answer is lost, the first two look-ups do not find it yet, and a repeat is refused.
+    PaysLateAndRefusesRepeats,
+    /// Every request is lost on its way.
+    HearsNothing,
 }
 
 #[derive(Debug)]
@@ -25,11 +30,18 @@ pub(crate) struct Provider {
     mood: Mood,
     /// By key: the bytes that asked for it.
     paid: Mutex<BTreeMap<String, Vec<u8>>>,
+    requests: AtomicU32,
+    look_ups: AtomicU32,
 }
 
 impl Provider {
     pub(crate) fn new(mood: Mood) -> Self {
-        Self { mood, paid: Mutex::default() }
+        Self { mood, paid: Mutex::default(), requests: AtomicU32::new(0), look_ups: AtomicU32::new(0) }
+    }
+
+    /// How many requests have left for it.
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::SeqCst)
     }
 
     /// What was paid, to whom: each key once.
@@ -55,21 +67,21 @@ impl PayoutPort for Provider {
         }
     }
 
-    fn compose(&self, _order: &PayoutOrder) -> Result<Vec<u8>, PortError> {
-        Err(PortError::Unsupported { adapter: "provider", what: "compose: the books do" })
-    }
-
     fn request<'a>(&'a self, request: &'a PayoutRequest) -> BoxFuture<'a, Result<Word, PortError>> {
         async move {
-            if self.mood == Mood::Refuses {
+            let before = self.requests.fetch_add(1, Ordering::SeqCst);
+            if self.mood == Mood::Refuses || (self.mood == Mood::PaysLateAndRefusesRepeats && before > 0) {
                 return Err(PortError::Refused { status: 400, reason: "no such account".into() });
+            }
+            if self.mood == Mood::HearsNothing {
+                return Err(PortError::Unknown { reason: "the connection was closed".into() });
             }
             let mut paid = self.paid.lock().expect("the books are whole");
             let body = paid.entry(request.idempotency_key.clone()).or_insert_with(|| request.body.clone());
             assert_eq!(*body, request.body, "one body a key");
             match self.mood {
-                Mood::PaysInSilence => Err(PortError::Unknown { reason: "the answer was lost".into() }),
-                Mood::Pays | Mood::Refuses => Ok(Word::Paid { provider_id: Some(format!("tr-{}", request.payout)) }),
+                Mood::PaysInSilence | Mood::PaysLateAndRefusesRepeats => Err(PortError::Unknown { reason: "the answer was lost".into() }),
+                Mood::Pays | Mood::Refuses | Mood::HearsNothing => Ok(Word::Paid { provider_id: Some(format!("tr-{}", request.payout)) }),
             }
         }
         .boxed()
@@ -77,6 +89,10 @@ impl PayoutPort for Provider {
 
     fn look_up<'a>(&'a self, payout: &'a str) -> BoxFuture<'a, Result<Word, PortError>> {
         async move {
+            let is_early = self.look_ups.fetch_add(1, Ordering::SeqCst) < 2;
+            if self.mood == Mood::PaysLateAndRefusesRepeats && is_early {
+                return Ok(Word::NotFound);
+            }
             let paid = self.paid.lock().expect("the books are whole");
             let is_known = paid.values().any(|body| String::from_utf8_lossy(body).contains(payout));
             Ok(if is_known { Word::Paid { provider_id: Some(format!("tr-{payout}")) } } else { Word::NotFound })

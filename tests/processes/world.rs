@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use books::connection::Books;
 use books::load::row::rows;
 use books::settlement::SettleError;
 use books::settlement::run::{self, Parked};
 use durable::clock::ManualClock;
+use durable::host::run_until_idle;
 use durable::kit::{KitError, Theatre, World};
 use durable::runs::{self, RunView};
-use durable::{Clock, Database, Instant, Registry, RunId, Workflow};
+use durable::{Clock, Database, Engine, Instant, Options, Registry, RunId, Workflow};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use program::calendar::Period;
@@ -156,9 +158,35 @@ pub(crate) struct Copy<W: Workflow> {
     books: Books,
     database: Database,
     clock: Arc<ManualClock>,
-    provider: Arc<Provider>,
+    pub(crate) provider: Arc<Provider>,
     key: String,
     input: fn() -> W::Input,
+}
+
+impl<W: Workflow> Copy<W> {
+    /// Plays the run for so long, or until it has ended.
+    pub(crate) async fn play_for(&self, time: Duration) -> RunId {
+        let options = Options { clock: self.clock.clone(), ..Options::new("play") };
+        let engine = Engine::open(self.database.clone(), self.registry(), options).await.expect("an engine opens");
+        let run = self.start().await.expect("a run starts");
+        let end = self.clock.now().plus(time);
+        loop {
+            run_until_idle(&engine, 4).await.expect("runs are driven");
+            match engine.next_due().await.expect("the database answers") {
+                Some(due) if due <= end => self.clock.set(due),
+                Some(_) | None => return run,
+            }
+        }
+    }
+
+    /// The payout's status and reason.
+    pub(crate) async fn payout(&self) -> (String, String) {
+        let tx = self.books.begin_read().await.expect("a snapshot");
+        let found = rows(&tx, "SELECT status, reason FROM payouts", vec![]).await.expect("payouts can be read");
+        let seen = found.first().map(|row| (row.string(0).expect("text"), row.string_or_null(1).expect("text").unwrap_or_default()));
+        tx.rollback().await.expect("a snapshot ends");
+        seen.expect("there is a payout")
+    }
 }
 
 /// Partners without actors: what they are commanded to do, done.

@@ -3,8 +3,8 @@
 //!
 //! Four services run side by side, each on a database of its own, with providers that hang, drop and fail after paying. A kill is sent to
 //! the process group of the shipped binary and is logged with what was in flight; it counts only if a run was in a worker's hands or a letter
-//! was on its way when the process died. A test fails if fewer than four in five count. `TRIBUTARY_KILLS` sets how many there are on
-//! each database.
+//! was on its way when the process died. `TRIBUTARY_KILLS` sets how many must count on each database; a test fails if that takes more than
+//! twice as many.
 
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ fn kills_lose_and_repeat_nothing(engine: Engine) {
     let tallies: Vec<Tally> = std::thread::scope(|scope| {
         let lanes: Vec<_> = (0..LANES)
             .map(|lane| {
-                let (facts, budget) = (facts.copy(), kills() / LANES + u64::from(lane < kills() % LANES));
-                scope.spawn(move || under_fire(lane, &facts, budget))
+                let (facts, wanted) = (facts.copy(), kills() / LANES + u64::from(lane < kills() % LANES));
+                scope.spawn(move || under_fire(lane, &facts, wanted))
             })
             .collect();
         lanes.into_iter().map(|lane| lane.join().expect("a lane ends well")).collect()
@@ -63,22 +63,25 @@ fn kills_lose_and_repeat_nothing(engine: Engine) {
     let (sent, counted) = tallies.iter().fold((0, 0), |(sent, counted), tally| (sent + tally.sent, counted + tally.counted));
     let retried: u64 = tallies.iter().map(|tally| tally.retried).sum();
     eprintln!("{engine:?}: {counted} of {sent} kills met work in flight; {retried} runs were parked for workers that died too often, and retried");
-    assert_eq!(sent, kills());
-    assert!(counted * 5 >= sent * 4, "only {counted} of {sent} kills met work in flight");
+    assert!(counted >= kills(), "only {counted} of {sent} kills met work in flight");
 }
 
-/// So many kills, over as many worlds as that takes.
-fn under_fire(lane: u64, facts: &App, budget: u64) -> Tally {
+/// So many kills that count, over as many worlds as that takes.
+fn under_fire(lane: u64, facts: &App, wanted: u64) -> Tally {
     let mut random = Seeded::new(0x00d1_e5a9_0000 + lane);
     let mut tally = Tally::default();
-    while tally.sent < budget {
+    let is_enough = |tally: &Tally| tally.counted >= wanted || tally.sent >= wanted * 2;
+    while !is_enough(&tally) {
         let modes = modes(&mut random);
         let mut world = World::around(facts.copy(), FACTS, &modes.iter().map(String::as_str).collect::<Vec<_>>());
         world.set("TRIBUTARY_PAYOUTS__TIMEOUT", "1s");
         world.set_plain_statements();
         world.know_schedules("2026-01-20T00:00:00Z");
         let mut starts = 0;
-        for _ in 0..KILLS_OF_A_WORLD.min(budget - tally.sent) {
+        for _ in 0..KILLS_OF_A_WORLD {
+            if is_enough(&tally) {
+                break;
+            }
             let serving = world.serve(&clock(starts));
             starts += 1;
             let moment = aimed(&world, &mut random);
@@ -98,7 +101,7 @@ fn under_fire(lane: u64, facts: &App, budget: u64) -> Tally {
             tally.counted += u64::from(counts);
             tally.retried += world.retry_worn_out();
         }
-        finish(&world, starts, &mut tally);
+        tally.retried += finish(&world, starts);
         world.assert_all_paid(Repeats::OfOneLetter);
     }
     tally
@@ -117,9 +120,9 @@ fn aimed(world: &World, random: &mut Seeded) -> Duration {
     Duration::from_millis(random.between(0, 150))
 }
 
-/// Lets it come to its end. What waits for a later look gets it by a restart with a later clock.
-fn finish(world: &World, mut starts: u32, tally: &mut Tally) {
-    let mut rounds = 0;
+/// Lets it come to its end; how many runs an operator had to retry. What waits for a later look gets it by a restart with a later clock.
+pub(crate) fn finish(world: &World, mut starts: u32) -> u64 {
+    let (mut rounds, mut retried) = (0, 0);
     while !is_done(world) {
         let serving = world.serve(&clock(starts));
         (starts, rounds) = (starts + 1, rounds + 1);
@@ -128,11 +131,12 @@ fn finish(world: &World, mut starts: u32, tally: &mut Tally) {
                 break;
             }
             wait::pause(Duration::from_millis(100));
-            tally.retried += world.retry_worn_out();
+            retried += world.retry_worn_out();
         }
         serving.stop();
         world.until_some("it comes to its end within 24 starts", Duration::ZERO, || (rounds < 24 || is_done(world)).then_some(()));
     }
+    retried
 }
 
 fn is_done(world: &World) -> bool {
@@ -140,7 +144,7 @@ fn is_done(world: &World) -> bool {
 }
 
 /// Each start is five minutes after the one before: what waits for a time gets it.
-fn clock(starts: u32) -> String {
+pub(crate) fn clock(starts: u32) -> String {
     let minutes = 5 * starts;
     format!("2026-07-01T{:02}:{:02}:10Z", 6 + minutes / 60, minutes % 60)
 }

@@ -32,6 +32,8 @@ pub const LOOK_AGAIN: &str = "look again";
 const TURNS_MAX: u32 = 2_000;
 /// The wait before the first look; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The wait after a repeat was refused: what was taken before it is known to whoever is asked by then.
+const REFUSED_LOOK: Duration = Duration::from_secs(30);
 /// The longest wait between two looks at a payout that waits for people, or for a provider that does not answer.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// Bytes of a run's key at most.
@@ -165,6 +167,10 @@ struct Pursuit {
     unsent: Arc<AtomicBool>,
     /// Whether the request was given to the provider since it was last allowed to leave.
     asked: bool,
+    /// Whether an attempt was made of which it is not known whether it arrived.
+    in_doubt: bool,
+    /// With what words a repeat was refused of which an attempt before may have arrived.
+    refused: Option<String>,
     /// Looks in a row that changed nothing.
     idle: u32,
 }
@@ -177,7 +183,7 @@ impl Workflow for PayoutRun {
     async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, input: PayoutInput) -> Result<PayoutEnd, Interrupt> {
         let intend = Intend { input: input.clone(), run: ctx.run_id().clone(), limits: self.limits(), clock: Arc::clone(&self.clock) };
         let mut seen = ctx.tx_step("intend", intend).await?;
-        let mut pursuit = Pursuit { unsent: Arc::new(AtomicBool::new(false)), asked: false, idle: 0 };
+        let mut pursuit = Pursuit { unsent: Arc::new(AtomicBool::new(false)), asked: false, in_doubt: false, refused: None, idle: 0 };
         for turn in 1..=TURNS_MAX {
             let before = (seen.status.clone(), seen.reason.clone());
             seen = match seen.status.as_str() {
@@ -243,12 +249,14 @@ impl PayoutRun {
         seen: &Standing,
         pursuit: &mut Pursuit,
     ) -> Result<Standing, Interrupt> {
-        let unsent = Arc::clone(&pursuit.unsent);
-        let heard = ctx.step(&format!("ask the provider #{turn}"), |_key| asking::ask(self, &seen.payout, Arc::clone(&unsent))).await?;
+        let (unsent, in_doubt) = (Arc::clone(&pursuit.unsent), pursuit.in_doubt);
+        let heard = ctx.step(&format!("ask the provider #{turn}"), |_key| asking::ask(self, &seen.payout, in_doubt, Arc::clone(&unsent))).await?;
         pursuit.asked = true;
+        pursuit.refused = if let Outcome::Known(Heard::RepeatRefused { reason }) = &heard { Some(reason.clone()) } else { None };
+        pursuit.in_doubt |= matches!(heard, Outcome::Unknown { .. } | Outcome::Known(Heard::NotTaken { in_doubt: true, .. }));
         let seen = self.note(ctx, &format!("note the answer #{turn}"), seen, &heard, asking::ANSWER).await?;
         let Outcome::Known(Heard::NotTaken { after_ms, .. }) = heard else { return Ok(seen) };
-        // It surely has not arrived: it may leave again, later, with the same key and bytes.
+        // This attempt surely has not arrived: it may leave again, later, with the same key and bytes.
         let wait = Duration::from_millis(after_ms.unwrap_or(0)).max(wait(pursuit.idle)).min(LONGEST_WAIT);
         ctx.signal::<bool>(&format!("{LOOK_AGAIN} #{turn}"), Some(seen.at.plus(wait))).await?;
         self.send_again(ctx, turn, seen, pursuit).await
@@ -265,13 +273,20 @@ impl PayoutRun {
         let can = self.provider.capabilities();
         let pace = match can.poll_every {
             Some(every) if seen.status == "requested" => every.max(wait(pursuit.idle.min(3))),
+            Some(_) | None if pursuit.refused.is_some() => wait(pursuit.idle).max(REFUSED_LOOK),
             Some(_) | None => wait(pursuit.idle),
         };
         let told = ctx.signal::<bool>(&format!("{LOOK_AGAIN} #{turn}"), Some(seen.at.plus(pace))).await?;
-        if told.is_some() || !can.looks_up {
+        if told.is_some() {
             return ctx.tx_step(&format!("see where it stands #{turn}"), Note::nothing(&seen.payout, &self.clock)).await;
         }
-        let heard = ctx.step(&format!("look it up #{turn}"), |_key| asking::look_up(self, &seen.payout)).await?;
+        let mut heard = ctx.step(&format!("look it up #{turn}"), |_key| asking::look_up(self, &seen.payout)).await?;
+        if heard == Outcome::Known(Heard::NotFound)
+            && let Some(reason) = pursuit.refused.take()
+        {
+            // It refuses the payout, and some time later does not know of any: no attempt has arrived.
+            heard = Outcome::Known(Heard::Failed { provider_id: None, reason });
+        }
         let after = self.note(ctx, &format!("note what was found #{turn}"), &seen, &heard, asking::LOOK_UP).await?;
         if after.status == "unknown" && heard == Outcome::Known(Heard::NotFound) {
             return self.send_again(ctx, turn, after, pursuit).await;
@@ -286,7 +301,13 @@ impl PayoutRun {
         seen: Standing,
         pursuit: &mut Pursuit,
     ) -> Result<Standing, Interrupt> {
-        let again = SendAgain { payout: seen.payout, unsent: Arc::clone(&pursuit.unsent), clock: Arc::clone(&self.clock) };
+        let again = SendAgain {
+            payout: seen.payout,
+            in_doubt: pursuit.in_doubt,
+            window: self.provider.capabilities().dedupe_window,
+            unsent: Arc::clone(&pursuit.unsent),
+            clock: Arc::clone(&self.clock),
+        };
         let (seen, may_leave) = ctx.tx_step(&format!("send again #{turn}"), again).await?;
         pursuit.asked = !may_leave;
         Ok(seen)

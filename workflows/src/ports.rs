@@ -6,4 +6,4 @@ pub mod payout;
 
 pub use mail::{Attachment, Delivery, Mail, MailError, MailPort, Receipt};
 pub use partners::Partners;
-pub use payout::{Capabilities, Certainty, Destination, Handling, PayoutOrder, PayoutPort, PayoutRequest, PortError, Word};
+pub use payout::{Capabilities, Certainty, Handling, PayoutPort, PayoutRequest, PortError, Word};

@@ -1,5 +1,5 @@
 //! How units of work are committed: on PostgreSQL each by its own pooled connection; on SQLite, which has one writer, units of many
-//! runs share one transaction, a savepoint each. A unit is done after COMMIT, never before.
+//! runs share one transaction. A unit is done after COMMIT, never before.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -21,6 +21,8 @@ use crate::sql;
 const QUEUE_MAX: usize = 1_024;
 /// Units in one transaction.
 const BATCH_MAX: usize = 256;
+/// Batches that are made with savepoints after one in which a unit failed.
+const CAREFUL_BATCHES: u32 = 16;
 /// How a unit that met a lock or a conflict is tried again.
 const CONFLICTS: RetryPolicy = RetryPolicy { attempts_max: 12, first: Duration::from_millis(2), factor: 2, longest: Duration::from_millis(500) };
 
@@ -254,22 +256,37 @@ where
 }
 
 /// The writer: one transaction after the other, each with what is waiting when it is its turn.
+///
+/// Nearly every unit goes well, so units share a transaction without savepoints; where one fails, all of them are rolled back and done
+/// again, a savepoint each, and so are those of the next batches.
 async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Duration, fault: Arc<OnceLock<String>>) {
-    while let Some(first) = queue.recv().await {
-        let tx = match database.begin_write().await {
-            Ok(tx) => tx,
-            Err(error) => {
-                first.done.send(Err(UnitError::Database(error))).ok();
-                continue;
+    let mut careful = 0_u32;
+    'units: while let Some(first) = queue.recv().await {
+        let mut waiting = vec![first];
+        let (answers, committed, sound) = loop {
+            let tx = match database.begin_write().await {
+                Ok(tx) => tx,
+                Err(error) => {
+                    for job in waiting {
+                        refuse(job, &error);
+                    }
+                    continue 'units;
+                }
+            };
+            match batch(&tx, waiting, &mut queue, limit, careful > 0).await {
+                Batch::Sound(answers) => break (answers, tx.commit().await, true),
+                Batch::Spoilt(answers) => {
+                    tx.rollback().await.ok();
+                    break (answers, Err(DbErr::Custom("another unit of the same commit met a storage fault".to_owned())), false);
+                }
+                Batch::Again(jobs) => {
+                    tx.rollback().await.ok();
+                    careful = CAREFUL_BATCHES;
+                    waiting = jobs;
+                }
             }
         };
-        let (answers, sound) = batch(&tx, first, &mut queue, limit).await;
-        let committed = if sound {
-            tx.commit().await
-        } else {
-            tx.rollback().await.ok();
-            Err(DbErr::Custom("another unit of the same commit met a storage fault".to_owned()))
-        };
+        careful = careful.saturating_sub(1);
         if let Err(error) = committed.as_ref()
             && is_io(error)
         {
@@ -282,33 +299,65 @@ async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Durati
     }
 }
 
-type Answer = (oneshot::Sender<Result<(), UnitError>>, Result<(), UnitError>);
-
-async fn batch(tx: &DatabaseTransaction, first: Job, queue: &mut mpsc::Receiver<Job>, limit: Duration) -> (Vec<Answer>, bool) {
-    let mut answers = Vec::new();
-    let mut next = Some(first);
-    while let Some(job) = next {
-        let result = one(tx, &job, limit).await;
-        let spoilt = result.as_ref().is_err_and(UnitError::spoils_all);
-        answers.push((job.done, result));
-        if spoilt {
-            return (answers, false);
-        }
-        if answers.len() >= BATCH_MAX {
-            break;
-        }
-        next = queue.try_recv().ok();
-        if next.is_none() {
-            // Those who were just answered may be about to submit more.
-            tokio::task::yield_now().await;
-            next = queue.try_recv().ok();
-        }
-    }
-    (answers, true)
+/// No transaction could be begun.
+fn refuse(job: Job, error: &DbErr) {
+    let transient = || UnitError::Step(StepError::Transient { reason: chain(error) });
+    let refused = if is_transient(error) { transient() } else { UnitError::Database(DbErr::Custom(chain(error))) };
+    // Whoever does not wait any more finds it in the database.
+    job.done.send(Err(refused)).ok();
 }
 
-async fn one(tx: &DatabaseTransaction, job: &Job, limit: Duration) -> Result<(), UnitError> {
-    if !job.savepoint {
+type Answer = (oneshot::Sender<Result<(), UnitError>>, Result<(), UnitError>);
+
+/// What became of the units of one transaction.
+enum Batch {
+    /// To be committed.
+    Sound(Vec<Answer>),
+    /// To be rolled back: a unit met a fault that took the others with it.
+    Spoilt(Vec<Answer>),
+    /// To be rolled back and done again with care: a unit failed that nothing parted from the others.
+    Again(Vec<Job>),
+}
+
+async fn batch(tx: &DatabaseTransaction, first: Vec<Job>, queue: &mut mpsc::Receiver<Job>, limit: Duration, careful: bool) -> Batch {
+    let mut done: Vec<(Job, Result<(), UnitError>)> = Vec::new();
+    let mut first = first.into_iter();
+    loop {
+        let Some(job) = next(&mut first, queue, done.len()).await else { break };
+        let result = one(tx, &job, limit, careful).await;
+        let spoilt = result.as_ref().is_err_and(UnitError::spoils_all);
+        let again = result.is_err() && job.savepoint && !careful;
+        done.push((job, result));
+        if again {
+            return Batch::Again(done.into_iter().map(|(job, _)| job).chain(first).collect());
+        }
+        if spoilt {
+            let left =
+                first.map(|job| (job.done, Err(UnitError::Step(StepError::Transient { reason: "its transaction was rolled back".to_owned() }))));
+            return Batch::Spoilt(done.into_iter().map(|(job, result)| (job.done, result)).chain(left).collect());
+        }
+    }
+    Batch::Sound(done.into_iter().map(|(job, result)| (job.done, result)).collect())
+}
+
+/// The next unit for this transaction: those given first, then what waits.
+async fn next(given: &mut std::vec::IntoIter<Job>, queue: &mut mpsc::Receiver<Job>, taken: usize) -> Option<Job> {
+    if let Some(job) = given.next() {
+        return Some(job);
+    }
+    if taken >= BATCH_MAX {
+        return None;
+    }
+    if let Ok(job) = queue.try_recv() {
+        return Some(job);
+    }
+    // Those who were just answered may be about to submit more.
+    tokio::task::yield_now().await;
+    queue.try_recv().ok()
+}
+
+async fn one(tx: &DatabaseTransaction, job: &Job, limit: Duration, careful: bool) -> Result<(), UnitError> {
+    if !careful || !job.savepoint {
         return guarded((job.work)(tx), limit).await;
     }
     let savepoint = tx.begin().await?;

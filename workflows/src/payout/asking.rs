@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use books::payouts::{record, switch};
 use durable::{Outcome, StepError};
-use program::payout::Payout;
+use program::calendar::Instant;
+use program::payout::{Payout, State};
 use serde::{Deserialize, Serialize};
 
 use super::{PayoutRun, id_of};
-use crate::ports::{Certainty, Handling, PayoutRequest, PortError, Word};
+use crate::ports::{Capabilities, Certainty, Handling, PayoutRequest, PortError, Word};
 use crate::steps;
 
 /// The source of a word that answers a request.
 pub(super) const ANSWER: &str = "answer";
 /// The source of a word that answers a question.
 pub(super) const LOOK_UP: &str = "look_up";
+/// Why nothing leaves again.
+pub(super) const TOO_LATE: &str = "it may have been sent before, and the provider may have forgotten its key by now: nothing is sent again";
 /// How soon a paused payout looks whether it may leave.
 const PAUSE_LOOK_MS: u64 = 5_000;
 
@@ -32,10 +35,12 @@ pub(super) enum Heard {
     Failed { provider_id: Option<String>, reason: String },
     /// It never received the request.
     NotFound,
-    /// The request has surely not arrived, and may leave again.
-    NotTaken { after_ms: Option<u64>, reason: String },
-    /// Nothing was asked: its end had come by another way.
-    Settled,
+    /// This attempt has surely not arrived, and the request may leave again; whether one before it has arrived is open where it is in doubt.
+    NotTaken { after_ms: Option<u64>, reason: String, in_doubt: bool },
+    /// A repeat was refused, which says nothing of an attempt before it.
+    RepeatRefused { reason: String },
+    /// Nothing was asked: its end had come by another way, or it is not to be asked about.
+    Nothing,
 }
 
 impl From<Word> for Heard {
@@ -49,15 +54,25 @@ impl From<Word> for Heard {
     }
 }
 
-/// Sends the committed bytes. Unless `unsent` says that they can't have left before, the provider is asked first whether it has them.
-pub(super) async fn ask(run: &PayoutRun, payout: &str, unsent: Arc<AtomicBool>) -> Result<Outcome<Heard>, StepError> {
-    let Some(payout) = in_transit(run, payout).await? else { return Ok(Outcome::Known(Heard::Settled)) };
-    if is_paused(run).await? {
-        return Ok(not_taken(Some(PAUSE_LOOK_MS), "all payouts are paused"));
+/// Sends the committed bytes.
+///
+/// Where they may have left before (`in_doubt`, or the request was not committed by this very execution), the provider is asked first
+/// whether it has them; a repeat leaves within the dedupe window alone, and a refusal of it says nothing about what left before.
+pub(super) async fn ask(run: &PayoutRun, payout: &str, in_doubt: bool, unsent: Arc<AtomicBool>) -> Result<Outcome<Heard>, StepError> {
+    let Some(payout) = in_transit(run, payout).await? else { return Ok(Outcome::Known(Heard::Nothing)) };
+    let Capabilities { adapter, handling, .. } = run.provider.capabilities();
+    if payout.provider.as_deref() != Some(adapter) {
+        let asked = payout.provider.as_deref().unwrap_or("nobody");
+        return Err(StepError::park(format!(
+            "{asked} was asked to pay it, and payouts.adapter is {adapter} now: set it back until this payout has ended"
+        )));
     }
-    if !unsent.swap(false, Ordering::SeqCst)
-        && let Some(known) = known_before(run, &payout).await
-    {
+    // By asking a person nothing leaves: the payout is in the list of those requested, however often it is put there.
+    let in_doubt = handling == Handling::Provider && (!unsent.swap(false, Ordering::SeqCst) || in_doubt);
+    if is_paused(run).await? {
+        return Ok(not_taken(Some(PAUSE_LOOK_MS), "all payouts are paused", in_doubt));
+    }
+    if in_doubt && let Some(known) = known_before(run, &payout).await {
         return Ok(known);
     }
     let Some(body) = payout.request.as_deref() else { return Err(StepError::park("the payout has no request to send")) };
@@ -65,55 +80,57 @@ pub(super) async fn ask(run: &PayoutRun, payout: &str, unsent: Arc<AtomicBool>) 
         PayoutRequest { payout: payout.id.to_string(), idempotency_key: payout.idempotency_key.to_string(), body: body.as_bytes().to_vec() };
     match run.provider.request(&request).await {
         Ok(word) => Ok(Outcome::Known(word.into())),
-        Err(error) => refused(&error),
+        Err(error) => refused(&error, in_doubt),
     }
 }
 
-/// What became of a request that may have left before; `None`: nothing, it is to be sent.
+/// What became of a request that may have left before; `None`: nothing, it may be sent again.
 async fn known_before(run: &PayoutRun, payout: &Payout) -> Option<Outcome<Heard>> {
-    let can = run.provider.capabilities();
-    // By asking a person nothing leaves: the payout is in the list of those requested, however often it is put there.
-    if can.handling != Handling::Provider {
-        return None;
+    if run.provider.capabilities().looks_up {
+        match run.provider.look_up(payout.id.as_str()).await {
+            Ok(Word::NotFound) => {}
+            Ok(word) => return Some(Outcome::Known(word.into())),
+            Err(error) => return Some(Outcome::Unknown { reason: format!("it may have been sent before, and the look-up failed: {error}") }),
+        }
     }
-    if can.looks_up {
-        return match run.provider.look_up(payout.id.as_str()).await {
-            Ok(Word::NotFound) => None,
-            Ok(word) => Some(Outcome::Known(word.into())),
-            Err(error) => Some(Outcome::Unknown { reason: format!("it may have been sent before, and the look-up failed: {error}") }),
-        };
-    }
-    let asked_at = payout.requested_at.unwrap_or(payout.intended_at);
-    let age = steps::at(steps::now(&run.clock)).since(steps::at(asked_at));
-    if can.dedupe_window.is_some_and(|window| age < window) {
-        return None;
-    }
-    Some(Outcome::Unknown { reason: "it may have been sent before, and the provider can neither be asked nor knows a repeat".into() })
+    let window = run.provider.capabilities().dedupe_window;
+    (!may_repeat(payout, window, steps::now(&run.clock))).then(|| Outcome::Unknown { reason: TOO_LATE.into() })
 }
 
-/// Asks what became of a payout.
+/// Whether the provider still knows a repeat by its key (reliability.md §2).
+pub(super) fn may_repeat(payout: &Payout, window: Option<Duration>, now: Instant) -> bool {
+    let asked_at = payout.requested_at.unwrap_or(payout.intended_at);
+    window.is_some_and(|window| steps::at(now).since(steps::at(asked_at)) < window)
+}
+
+/// Asks what became of a payout that another provider was not asked for, and that is to be looked up.
 pub(super) async fn look_up(run: &PayoutRun, payout: &str) -> Result<Outcome<Heard>, StepError> {
-    if in_transit(run, payout).await?.is_none() {
-        return Ok(Outcome::Known(Heard::Settled));
+    let can = run.provider.capabilities();
+    let Some(payout) = in_transit(run, payout).await? else { return Ok(Outcome::Known(Heard::Nothing)) };
+    // What was accepted is looked up at the pace that is configured, if at all; what is unknown always.
+    let is_wanted = can.poll_every.is_some() || matches!(payout.state, State::Unknown { .. });
+    if !can.looks_up || !is_wanted || payout.provider.as_deref() != Some(can.adapter) {
+        return Ok(Outcome::Known(Heard::Nothing));
     }
-    Ok(match run.provider.look_up(payout).await {
+    Ok(match run.provider.look_up(payout.id.as_str()).await {
         Ok(word) => Outcome::Known(word.into()),
         Err(error) => Outcome::Unknown { reason: error.to_string() },
     })
 }
 
-fn refused(error: &PortError) -> Result<Outcome<Heard>, StepError> {
+fn refused(error: &PortError, in_doubt: bool) -> Result<Outcome<Heard>, StepError> {
     let reason = error.to_string();
     match error.certainty() {
-        Certainty::NotTaken => Ok(not_taken(error.retry_after().map(milliseconds), &reason)),
+        Certainty::NotTaken => Ok(not_taken(error.retry_after().map(milliseconds), &reason, in_doubt)),
+        Certainty::Refused if in_doubt => Ok(Outcome::Known(Heard::RepeatRefused { reason })),
         Certainty::Refused => Ok(Outcome::Known(Heard::Failed { provider_id: None, reason })),
         Certainty::Unknown => Ok(Outcome::Unknown { reason }),
         Certainty::Stopped => Err(StepError::park(reason)),
     }
 }
 
-fn not_taken(after_ms: Option<u64>, reason: &str) -> Outcome<Heard> {
-    Outcome::Known(Heard::NotTaken { after_ms, reason: reason.to_owned() })
+fn not_taken(after_ms: Option<u64>, reason: &str, in_doubt: bool) -> Outcome<Heard> {
+    Outcome::Known(Heard::NotTaken { after_ms, reason: reason.to_owned(), in_doubt })
 }
 
 fn milliseconds(time: Duration) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use books::payouts::hear::{self, Said};
 use books::payouts::intend::{self, Names, Purpose};
@@ -12,11 +13,11 @@ use books::payouts::{PayoutError, destinations};
 use books::release::Whose;
 use durable::{Clock, Instant, Outcome, RunId, StepError, TxStep};
 use program::money::Currency;
-use program::payout::{HeldFor, Payout, State, Word};
+use program::payout::{HeldFor, Payout, PayoutId, State, Word};
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
-use super::asking::{ANSWER, Heard};
+use super::asking::{ANSWER, Heard, TOO_LATE, may_repeat};
 use super::{PayoutInput, id_of, payout_of};
 use crate::letters::{self, Letter};
 use crate::steps;
@@ -128,6 +129,9 @@ impl TxStep<DatabaseTransaction> for Request {
 /// Counts another attempt before it leaves, if it may.
 pub(super) struct SendAgain {
     pub(super) payout: String,
+    /// Whether an attempt before may have arrived: then a repeat leaves only while the provider knows its key.
+    pub(super) in_doubt: bool,
+    pub(super) window: Option<Duration>,
     pub(super) unsent: Arc<AtomicBool>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -137,6 +141,11 @@ impl TxStep<DatabaseTransaction> for SendAgain {
 
     async fn run(&self, tx: &DatabaseTransaction) -> Result<(Standing, bool), StepError> {
         let (id, now) = (id_of(&self.payout)?, steps::now(&self.clock));
+        let payout = found(tx, &id).await?;
+        if self.in_doubt && payout.state.is_in_transit() && !may_repeat(&payout, self.window, now) {
+            let payout = request::mark_unknown(tx, &id, TOO_LATE, now).await.map_err(|error| told(&error))?;
+            return Ok((standing(tx, &payout, now).await?, false));
+        }
         let again = request::again(tx, &id, now).await.map_err(|error| told(&error))?;
         let may_leave = match again {
             // A paused one asks again by itself, and finds the switch.
@@ -144,10 +153,13 @@ impl TxStep<DatabaseTransaction> for SendAgain {
             Again::No => false,
         };
         self.unsent.store(may_leave, Ordering::SeqCst);
-        let payout = record::find(tx, &id).await.map_err(|error| StepError::caused_by(&error))?;
-        let payout = payout.ok_or_else(|| StepError::park(format!("there is no payout {id}")))?;
-        Ok((standing(tx, &payout, now).await?, may_leave))
+        Ok((standing(tx, &found(tx, &id).await?, now).await?, may_leave))
     }
+}
+
+async fn found(tx: &DatabaseTransaction, id: &PayoutId) -> Result<Payout, StepError> {
+    let payout = record::find(tx, id).await.map_err(|error| StepError::caused_by(&error))?;
+    payout.ok_or_else(|| StepError::park(format!("there is no payout {id}")))
 }
 
 /// Notes what was heard of a payout, or looks where it stands.
@@ -171,7 +183,7 @@ impl TxStep<DatabaseTransaction> for Note {
     async fn run(&self, tx: &DatabaseTransaction) -> Result<Standing, StepError> {
         let (id, now) = (id_of(&self.payout)?, steps::now(&self.clock));
         let (word, provider_id, reason) = match &self.heard {
-            Some(Outcome::Unknown { reason }) => {
+            Some(Outcome::Unknown { reason } | Outcome::Known(Heard::RepeatRefused { reason })) => {
                 let payout = request::mark_unknown(tx, &id, reason, now).await.map_err(|error| told(&error))?;
                 return standing(tx, &payout, now).await;
             }
@@ -179,7 +191,7 @@ impl TxStep<DatabaseTransaction> for Note {
             Some(Outcome::Known(Heard::Paid { provider_id })) => (Some(Word::Paid), provider_id.as_deref(), None),
             Some(Outcome::Known(Heard::Failed { provider_id, reason })) => (Some(Word::Failed), provider_id.as_deref(), Some(reason.as_str())),
             Some(Outcome::Known(Heard::NotFound)) => (Some(Word::NotFound), None, None),
-            Some(Outcome::Known(Heard::NotTaken { .. } | Heard::Settled)) | None => (None, None, None),
+            Some(Outcome::Known(Heard::NotTaken { .. } | Heard::Nothing)) | None => (None, None, None),
         };
         if let Some(word) = word {
             let source = if self.source == ANSWER { Source::Answer } else { Source::LookUp };
@@ -187,9 +199,7 @@ impl TxStep<DatabaseTransaction> for Note {
             let (payout, _) = hear::provider_says(tx, &id, &said, now).await.map_err(|error| told(&error))?;
             return standing(tx, &payout, now).await;
         }
-        let payout = record::find(tx, &id).await.map_err(|error| StepError::caused_by(&error))?;
-        let payout = payout.ok_or_else(|| StepError::park(format!("there is no payout {id}")))?;
-        standing(tx, &payout, now).await
+        standing(tx, &found(tx, &id).await?, now).await
     }
 }
 

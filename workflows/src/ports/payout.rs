@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use program::calendar::Instant;
 
 /// Moves money to partners, or tells somebody to.
 ///
@@ -12,15 +11,6 @@ use program::calendar::Instant;
 pub trait PayoutPort: Send + Sync {
     /// What it can do; it never changes while the process runs.
     fn capabilities(&self) -> Capabilities;
-
-    /// The exact bytes that ask for an order, to be committed with its intent before [`Self::request`] sends them.
-    ///
-    /// # Errors
-    /// [`PortError::Unusable`]: the order can't be told to this provider.
-    ///
-    /// # Idempotency
-    /// The same order gives the same bytes.
-    fn compose(&self, order: &PayoutOrder) -> Result<Vec<u8>, PortError>;
 
     /// Asks for the money to be moved.
     ///
@@ -66,60 +56,6 @@ pub enum Handling {
     Files,
 }
 
-/// What is to be paid, before it is put into a provider's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PayoutOrder {
-    /// Our id, `pay_…`.
-    pub payout: String,
-    /// `settlement` or `mdf_claim`.
-    pub kind: String,
-    /// What it pays: a settlement or a claim.
-    pub reference: String,
-    /// The payee.
-    pub partner: String,
-    /// A decimal with the currency's places.
-    pub amount: String,
-    /// ISO 4217.
-    pub currency: String,
-    /// Where to; `None` where a person knows.
-    pub destination: Option<Destination>,
-    /// When it was decided: stored with the intent, never the time of an attempt.
-    pub at: Instant,
-}
-
-/// Where the money goes.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Destination {
-    /// A bank account.
-    Account {
-        /// Its holder.
-        name: String,
-        /// Its number.
-        iban: String,
-        /// Its bank.
-        bic: String,
-    },
-    /// What the provider knows a destination by.
-    Token {
-        /// Its holder.
-        name: String,
-        /// The provider's word for it.
-        token: String,
-    },
-}
-
-/// Only the end of a number: it must not get into logs.
-impl fmt::Debug for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, number) = match self {
-            Self::Account { iban, .. } => ("Account", iban),
-            Self::Token { token, .. } => ("Token", token),
-        };
-        let end: String = number.chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
-        write!(f, "{kind}(…{end})")
-    }
-}
-
 /// A request as it was committed with its intent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PayoutRequest {
@@ -127,7 +63,7 @@ pub struct PayoutRequest {
     pub payout: String,
     /// The key by which the provider knows a repeat.
     pub idempotency_key: String,
-    /// The bytes of [`PayoutPort::compose`], sent as they are.
+    /// Its bytes, sent as they are.
     pub body: Vec<u8>,
 }
 
@@ -272,8 +208,6 @@ mod tests {
 
     #[test]
     fn an_account_number_never_shows_in_full() {
-        let account = Destination::Account { name: "Acme".into(), iban: "DE89370400440532013000".into(), bic: "COBADEFFXXX".into() };
-        assert_eq!(format!("{account:?}"), "Account(…3000)");
         let request = PayoutRequest { payout: "pay_1".into(), idempotency_key: "k".into(), body: b"DE89370400440532013000".to_vec() };
         assert!(!format!("{request:?}").contains("DE89"));
     }

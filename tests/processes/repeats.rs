@@ -1,0 +1,27 @@
+//! What may have left before is not sent, refused or given up as if it had not.
+
+use std::time::Duration;
+
+use durable::kit::Theatre as _;
+
+use crate::kit::stage_of_payout;
+use crate::provider::Mood;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_repeat_says_nothing_of_what_left_before() {
+    let world = stage_of_payout(Mood::PaysLateAndRefusesRepeats).fresh().await.expect("a world");
+    world.play_for(Duration::from_hours(24)).await;
+    assert_eq!(world.payout().await, ("paid".into(), String::new()), "the first request was paid");
+    assert_eq!((world.provider.requests(), world.provider.books().len()), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_repeated_after_the_provider_may_have_forgotten_its_key() {
+    let world = stage_of_payout(Mood::HearsNothing).fresh().await.expect("a world");
+    world.play_for(Duration::from_hours(24 * 30)).await;
+    let (status, reason) = world.payout().await;
+    assert_eq!(status, "unknown");
+    assert!(reason.contains("may have forgotten its key"), "{reason}");
+    let within_a_day = world.provider.requests();
+    assert!((2..50).contains(&within_a_day), "{within_a_day} requests");
+}
