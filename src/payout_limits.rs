@@ -1,13 +1,15 @@
-//! The caps of the configuration, for the books (reliability.md §3.6).
+//! What holds payouts by the configuration, for the books (reliability.md §3.6).
 
 use books::payouts::limits::{Cap, Limits};
 
-use crate::config::{AmountLimit, Payouts};
+use crate::config::{AmountLimit, PayoutAdapter, Payouts};
 
-/// The caps of `[payouts]`.
+/// The caps of `[payouts]`, and whether its adapter pays bank accounts alone.
 #[must_use]
 pub fn limits(payouts: &Payouts) -> Limits {
-    Limits { payout: cap(payouts.max_per_payout), partner_day: cap(payouts.max_per_partner_per_day), day: cap(payouts.max_per_day) }
+    let accounts_only = matches!(payouts.adapter, PayoutAdapter::Pain001(_));
+    let (payout, partner_day, day) = (cap(payouts.max_per_payout), cap(payouts.max_per_partner_per_day), cap(payouts.max_per_day));
+    Limits { payout, partner_day, day, accounts_only }
 }
 
 /// One figure for whatever currency; without a figure nothing is held for it.

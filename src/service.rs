@@ -16,6 +16,7 @@ use workflows::{CertificationNotices, LotExpiry, MdfClaim, PayoutRun, Recertific
 use crate::actors::{Desk, DeskError, Service, Shared, SuperviseError};
 use crate::adapters::outbound::OutboundError;
 use crate::adapters::payout_manual::ManualPayouts;
+use crate::adapters::payout_pain001::Pain001Payouts;
 use crate::adapters::payout_webhook::WebhookPayouts;
 use crate::config::{Config, PayoutAdapter};
 use crate::http::metrics::{Metrics, MetricsError};
@@ -29,9 +30,6 @@ use crate::{clock, crash_point};
 /// A service that can't be started, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The configured adapter is not there.
-    #[error("payouts.adapter = {0:?} can't be served yet; use \"webhook\" or \"manual\"")]
-    NoAdapter(&'static str),
     /// The way to the provider can't be set up.
     #[error("the way to the payment provider can't be set up")]
     Provider(#[from] OutboundError),
@@ -67,12 +65,12 @@ pub enum ServiceError {
 /// Who pays, as configured; `reports` where the provider's own messages are believed.
 ///
 /// # Errors
-/// [`ServiceError::NoAdapter`], [`ServiceError::Provider`].
+/// [`ServiceError::Provider`].
 pub fn provider(adapter: PayoutAdapter, reports: bool) -> Result<Arc<dyn PayoutPort>, ServiceError> {
     Ok(match adapter {
         PayoutAdapter::Manual => Arc::new(ManualPayouts),
         PayoutAdapter::Webhook(provider) => Arc::new(WebhookPayouts::new(provider, reports)?),
-        PayoutAdapter::Pain001(_) => return Err(ServiceError::NoAdapter("pain001")),
+        PayoutAdapter::Pain001(_) => Arc::new(Pain001Payouts),
     })
 }
 
@@ -206,5 +204,22 @@ impl Readiness for Ready {
             }
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use program::bank_file::Debtor;
+
+    use super::*;
+    use crate::config::Pain001;
+
+    #[test]
+    fn every_adapter_of_the_configuration_is_served() {
+        let debtor = Debtor::new("Vendor", "DE89370400440532013000", "COBADEFFXXX").expect("a debtor");
+        let account = Pain001 { debtor, directory: "pain001".into() };
+        for (adapter, name) in [(PayoutAdapter::Manual, "manual"), (PayoutAdapter::Pain001(account), "pain001")] {
+            assert_eq!(provider(adapter, false).expect("an adapter").capabilities().adapter, name);
+        }
     }
 }

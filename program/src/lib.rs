@@ -1,5 +1,6 @@
 //! The rules of a partner programme, pure: no IO, no clock, no database, no float.
 
+pub mod bank_file;
 pub mod calendar;
 mod cascade;
 pub mod commission;

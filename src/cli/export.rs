@@ -1,4 +1,4 @@
-//! `export`: the books for other programs, read-only.
+//! `export`: the books for other programs; read-only, but for the file for the bank.
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use program::calendar::Date;
 
 use super::program::date;
-use super::{At, CliError, output};
+use super::{At, CliError, bank_file, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
@@ -76,6 +76,13 @@ enum ExportCommand {
         #[arg(long, value_parser = super::payout::STATUSES)]
         status: Option<String>,
     },
+    /// The file for the bank (ISO 20022 pain.001.001.09) of what was requested of the adapter pain001
+    ///
+    /// A payout is in one file at most; when all are in one, nothing is written. A file that a crash kept from being written down is
+    /// written first, with the bytes and the message id that it was made with. What waits and can't be in a file is listed with its
+    /// reason, and the command exits with 1 as long as there is some. Finance says how payouts ended by the bank's word, with
+    /// `payout mark-paid` and `mark-failed`.
+    Pain001(bank_file::Pain001Args),
     /// What each partner was paid in a year, by currency
     ///
     /// By the date of payment in the programme's zone. What came back after it was paid is taken off in the year in which it came back.
@@ -149,6 +156,7 @@ pub(crate) async fn run(at: &At, args: ExportArgs) -> Result<ExitCode, CliError>
             }
             payouts(at, status.as_deref()).await?;
         }
+        ExportCommand::Pain001(args) => return bank_file::run(at, &args).await,
         ExportCommand::Earnings { year, format } => {
             if at.json && format == ReportFormat::Csv {
                 return Err(CliError::Input("--json and --format csv exclude each other".into()));

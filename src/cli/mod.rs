@@ -1,6 +1,7 @@
 //! The command line (interface.md §3).
 
 mod act;
+mod bank_file;
 mod configured;
 mod demo;
 mod destination;
@@ -97,7 +98,7 @@ enum Command {
     Restore(restore::RestoreArgs),
     /// Check every invariant of the books, read-only
     Verify(verify::VerifyArgs),
-    /// Write the books in other formats, read-only
+    /// Write the books in other formats, and files for the bank
     Export(export::ExportArgs),
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use books::explain::text::inert;
 use books::payouts::intend::{self, Names};
-use books::payouts::{PayoutError, by_hand, exceptions, record, retry, switch};
+use books::payouts::{PayoutError, bank_files, by_hand, exceptions, record, retry, switch};
 use clap::{Args, Subcommand};
 use durable::runs;
 use program::payout::{NotAPayoutId, Payout, PayoutId, Word};
@@ -38,9 +38,9 @@ enum PayoutCommand {
         #[arg(value_parser = id)]
         id: PayoutId,
     },
-    /// Say that finance has paid it (manual adapter)
+    /// Say that finance has paid it (adapter manual), or the bank (pain001; it must be in a file)
     MarkPaid(MarkArgs),
-    /// Say that it was not paid, or came back (manual adapter)
+    /// Say that it was not paid, or came back (adapters manual and pain001)
     MarkFailed(MarkArgs),
     /// Stop all payouts
     Pause(SwitchArgs),
@@ -176,13 +176,14 @@ async fn show(at: &At, id: &PayoutId) -> Result<(), CliError> {
     let tx = books.begin_read().await?;
     let found = async {
         let payout = record::find(&tx, id).await?.ok_or_else(|| PayoutError::NoPayout(id.to_string()))?;
-        Ok::<_, PayoutError>((payout, record::history(&tx, id).await?))
+        Ok::<_, PayoutError>((payout, record::history(&tx, id).await?, bank_files::of_payout(&tx, id).await?))
     }
     .await;
     tx.rollback().await?;
-    let (payout, history) = found?;
+    let (payout, history, file) = found?;
     if at.json {
         let mut json = payout.json();
+        json["file"] = file.map(|file| file.json()).into();
         json["events"] = history.into();
         return output::json(&json);
     }
@@ -190,7 +191,8 @@ async fn show(at: &At, id: &PayoutId) -> Result<(), CliError> {
     let columns = ["at", "source", "word", "ruling", "status", "reason", "provider_id", "by"];
     let rows: Vec<Vec<String>> = history.iter().map(|event| columns.iter().map(|name| cell(event, name)).collect()).collect();
     let history = output::table(&["at", "source", "word", "ruling", "status", "reason", "provider's id", "by"], &[false; 8], &rows);
-    output::text(&format!("{}\n{history}", table(std::slice::from_ref(&payout))))
+    let file = file.map(|file| format!("in the file {}, to be executed on {}\n", file.file_name(), file.execution_on)).unwrap_or_default();
+    output::text(&format!("{}{file}\n{history}", table(std::slice::from_ref(&payout))))
 }
 
 async fn mark(at: &At, args: &MarkArgs, word: Word) -> Result<(), CliError> {

@@ -3,6 +3,8 @@
 use books::connection::Books;
 use books::explain::text::inert;
 use books::instance::{self, Lifted};
+use books::payouts::bank_files::PAIN001;
+use books::payouts::by_hand::MANUAL;
 use books::payouts::hear::{self, Said};
 use books::payouts::record::{self, Source};
 use books::payouts::{PayoutError, exceptions, inbound};
@@ -112,10 +114,10 @@ async fn found(tx: &DatabaseTransaction, id: &PayoutId) -> Result<Payout, CliErr
 async fn look_up(at: &At, books: &Books, provider: Option<&WebhookPayouts>, payout: &Payout, outcome: &mut Outcome) -> Result<(), CliError> {
     let adapter = payout.provider.as_deref().unwrap_or_default();
     let Some(port) = provider.filter(|port| port.capabilities().looks_up && port.capabilities().adapter == adapter) else {
-        let why = if adapter == books::payouts::by_hand::MANUAL {
-            "finance pays it: say how it ended with `payout mark-paid` or `payout mark-failed`".to_owned()
-        } else {
-            format!("it was given to the adapter {adapter}, which the configuration does not name or which can't be asked")
+        let why = match adapter {
+            MANUAL => "finance pays it: say how it ended with `payout mark-paid` or `payout mark-failed`".to_owned(),
+            PAIN001 => "a file for the bank pays it: say by the bank's word how it ended with `payout mark-paid` or `payout mark-failed`".to_owned(),
+            _ => format!("it was given to the adapter {adapter}, which the configuration does not name or which can't be asked"),
         };
         outcome.open.push(open(payout, &why));
         return Ok(());

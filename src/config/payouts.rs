@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use program::bank_file::Debtor;
 use reqwest::Url;
 
 use super::layers::Layers;
@@ -66,12 +67,8 @@ pub enum Refusal {
 /// The account that pays.
 #[derive(Debug)]
 pub struct Pain001 {
-    /// Its holder.
-    pub debtor_name: String,
-    /// Its number.
-    pub debtor_iban: String,
-    /// Its bank.
-    pub debtor_bic: String,
+    /// Holder, number and bank.
+    pub debtor: Debtor,
     /// Where the files go.
     pub directory: PathBuf,
 }
@@ -166,6 +163,10 @@ impl AccountKeys {
         }
         let debtor_name = layers.needed("payouts.pain001.debtor_name", because);
         let directory = layers.needed("payouts.pain001.directory", because);
-        Some(Pain001 { debtor_name: debtor_name?, debtor_iban: self.iban?, debtor_bic: self.bic?, directory: directory?.into() })
+        let debtor = Debtor::new(&debtor_name?, &self.iban?, &self.bic?);
+        if let Err(error) = &debtor {
+            layers.wrong("payouts.pain001.debtor_name", format!("can't be written for banks: {error}"), None);
+        }
+        Some(Pain001 { debtor: debtor.ok()?, directory: directory?.into() })
     }
 }

@@ -153,3 +153,22 @@ fn account_numbers_are_checked() {
     }
     assert!(checks::bic("COBADEFFXXX").is_ok() && checks::bic("COBADEFF").is_ok() && checks::bic("COBADEF").is_err());
 }
+
+#[test]
+fn the_account_that_pays_is_whole_and_can_be_told_to_banks() {
+    let file = |name: &str, iban: &str| {
+        format!(
+            "[payouts]\nadapter = \"pain001\"\n[payouts.pain001]\ndebtor_name = {name:?}\ndebtor_iban = {iban:?}\ndebtor_bic = \"COBADEFFXXX\"\n\
+             directory = \"out\"\n"
+        )
+    };
+    let config = load(&file("Müller & Söhne", "DE89 3704 0044 0532 0130 00"), &[]).expect("it can be used");
+    let PayoutAdapter::Pain001(account) = config.payouts.adapter else { unreachable!("the adapter is named") };
+    assert_eq!((account.debtor.name(), account.debtor.iban()), ("Mueller + Soehne", "DE89370400440532013000"));
+    assert!(problems(&file("…", "DE89370400440532013000"), &[]).join("\n").contains("own.toml:4:15: `payouts.pain001.debtor_name`"));
+    assert!(problems(&file("Acme", "DE89370400440532013001"), &[]).join("\n").contains("check digits"));
+    let missing = problems("[payouts]\nadapter = \"pain001\"\n", &[]).join("\n");
+    for key in ["debtor_name", "debtor_iban", "debtor_bic", "directory"] {
+        assert!(missing.contains(&format!("`payouts.pain001.{key}` is needed")), "{missing}");
+    }
+}

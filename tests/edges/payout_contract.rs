@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use tributary::adapters::payout_manual::ManualPayouts;
+use tributary::adapters::payout_pain001::Pain001Payouts;
 use tributary::config::Refusal;
 use workflows::ports::{Capabilities, Handling, PayoutPort, PayoutRequest, PortError, Word};
 
@@ -24,13 +25,14 @@ async fn keeps_the_contract(port: &dyn PayoutPort) {
 
     let word = port.request(&first).await.expect("it is taken");
     assert_ne!(word, Word::NotFound, "a request that was taken is there");
-    if can.handling == Handling::Manual {
+    let is_by_people = matches!(can.handling, Handling::Manual | Handling::Files);
+    if is_by_people {
         assert!(matches!(word, Word::Accepted { .. }), "a person has yet to pay");
     }
     if can.looks_up {
         assert_eq!(port.look_up("pay_contract-1").await, Ok(word.clone()), "a look-up says the same");
     }
-    if can.dedupe_window.is_some() || can.handling == Handling::Manual {
+    if can.dedupe_window.is_some() || is_by_people {
         assert_eq!(port.request(&first).await, Ok(word), "a repeat has the first answer");
     }
     if can.dedupe_window.is_some() {
@@ -98,6 +100,11 @@ async fn a_provider_that_says_no() {
 #[tokio::test]
 async fn somebody_in_finance() {
     keeps_the_contract(&ManualPayouts).await;
+}
+
+#[tokio::test]
+async fn a_bank_by_file() {
+    keeps_the_contract(&Pain001Payouts).await;
 }
 
 #[tokio::test]

@@ -129,7 +129,8 @@ pub(crate) fn request_of(payout: &str, amount: &str) -> PayoutRequest {
         "timestamp": "2026-05-01T06:00:00Z",
         "data": {
             "payout": payout, "kind": "settlement", "reference": "reseller/acme/2026-04/USD", "partner": "acme", "amount": amount, "currency": "USD",
-            "destination": { "name": "Acme", "token": "tok_1" },
+            // An account, since a bank knows no tokens.
+            "destination": { "bic": "COBADEFFXXX", "iban": "DE89370400440532013000", "name": "Acme" },
         },
     });
     let body = serde_json::to_vec(&body).expect("JSON");

@@ -7,6 +7,9 @@
 #[macro_use]
 mod app;
 #[cfg(test)]
+#[path = "../../program/tests/bank_file/checker.rs"]
+mod bank_file_checker;
+#[cfg(test)]
 mod canonical;
 #[cfg(test)]
 mod database;
@@ -25,6 +28,10 @@ mod provider;
 #[cfg(test)]
 mod seeded;
 
+#[cfg(test)]
+mod bank_files;
+#[cfg(test)]
+mod broken_bank_files;
 #[cfg(test)]
 mod broken_books;
 #[cfg(test)]

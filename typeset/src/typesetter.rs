@@ -208,7 +208,8 @@ impl Typesetter {
                 limit: LINES_MAX,
             });
         }
-        let id = [&statement.program.id, &statement.partner.id, &statement.period, &statement.currency, statement.digest.as_deref().unwrap_or("draft")];
+        let id =
+            [&statement.program.id, &statement.partner.id, &statement.period, &statement.currency, statement.digest.as_deref().unwrap_or("draft")];
         let about = About {
             partner: &statement.partner.id,
             period: &statement.period,

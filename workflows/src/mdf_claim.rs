@@ -137,7 +137,7 @@ impl Workflow for MdfClaim {
             if seen.status != "approved" {
                 return Ok(ClaimEnd { status: seen.status, payout: None });
             }
-            let debit = Debit { claim: input.claim.clone(), run: ctx.run_id().clone(), limits: self.payouts.limits.clone(), clock: clock() };
+            let debit = Debit { claim: input.claim.clone(), run: ctx.run_id().clone(), limits: self.payouts.limits(), clock: clock() };
             // Where it changed since, it is asked about again.
             let Some(standing) = ctx.tx_step(&format!("debit the wallet #{turn}"), debit).await? else { continue };
             let paid = self.payouts.pursue(ctx, standing).await?;

@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::asking::Heard;
-pub(crate) use self::moving::{Standing, made};
 use self::moving::{Intend, LookAgain, MailStatement, Note, Request, SendAgain};
-use crate::ports::PayoutPort;
+pub(crate) use self::moving::{Standing, made};
+use crate::ports::{Handling, PayoutPort};
 use crate::steps;
 
 /// The signal that makes a payout's run look at it before its time.
@@ -182,7 +182,7 @@ impl Workflow for PayoutRun {
     type Output = PayoutEnd;
 
     async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, input: PayoutInput) -> Result<PayoutEnd, Interrupt> {
-        let intend = Intend { input: input.clone(), run: ctx.run_id().clone(), limits: self.limits.clone(), clock: Arc::clone(&self.clock) };
+        let intend = Intend { input: input.clone(), run: ctx.run_id().clone(), limits: self.limits(), clock: Arc::clone(&self.clock) };
         let seen = ctx.tx_step("intend", intend).await?;
         let end = self.pursue(ctx, seen).await?;
         if end.status == "paid" {
@@ -210,6 +210,11 @@ impl PayoutRun {
         Err(Interrupt::fail(format!("payout {} has not ended after {TURNS_MAX} looks", seen.payout)))
     }
 
+    /// The caps, and what the provider itself can't pay.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { accounts_only: self.provider.capabilities().handling == Handling::Files, ..self.limits.clone() }
+    }
+
     /// A held payout waits for whoever can free it, and looks by itself ever more seldom.
     async fn wait_until_free<C: Context<Tx = DatabaseTransaction>>(
         &self,
@@ -221,7 +226,7 @@ impl PayoutRun {
         let deadline = seen.at.plus(wait(pursuit.idle));
         let deadline = seen.free_at.map_or(deadline, |free_at| deadline.min(free_at.max(seen.at)));
         ctx.signal::<bool>(&format!("{LOOK_AGAIN} #{turn}"), Some(deadline)).await?;
-        let look = LookAgain { payout: seen.payout, limits: self.limits.clone(), told: seen.reason, clock: Arc::clone(&self.clock) };
+        let look = LookAgain { payout: seen.payout, limits: self.limits(), told: seen.reason, clock: Arc::clone(&self.clock) };
         ctx.tx_step(&format!("see whether it is free #{turn}"), look).await
     }
 

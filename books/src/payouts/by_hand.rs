@@ -1,18 +1,23 @@
-//! What finance pays itself (adapter `manual`): a person's word stands for the provider's.
+//! What finance pays itself (adapter `manual`) or by a file for the bank (`pain001`): a person's word stands for the provider's.
 
 use program::calendar::Instant;
 use program::payout::{Illegal, Payout, PayoutId, Ruling, Word};
 use sea_orm::DatabaseTransaction;
 
 use super::PayoutError;
+use super::bank_files::{self, PAIN001};
 use super::hear::{Said, provider_says};
 use super::record::{self, Source};
+use crate::instance;
 use crate::users::{self, FINANCE};
 
 /// The adapter whose payouts are marked by hand.
 pub const MANUAL: &str = "manual";
 
-/// Marks a payout of the manual adapter paid or failed; a paid one may be marked failed when the bank sends the money back.
+/// Marks a payout of the adapters `manual` and `pain001` paid or failed; a paid one may be marked failed when the bank sends the money back.
+///
+/// What a file pays is marked paid only if it is in a file: a bank that was told nothing has paid nothing. In a restored database the file
+/// may be newer than the backup, and finance's word is enough until that is reconciled.
 ///
 /// # Idempotency
 /// Marking it again as it stands changes nothing.
@@ -25,16 +30,21 @@ pub async fn mark(tx: &DatabaseTransaction, id: &PayoutId, word: Word, by: &str,
     users::entitled_for(tx, by, &[FINANCE], &before.partner).await?;
     let illegal = |wanted| PayoutError::Illegal { payout: id.to_string(), illegal: Illegal { state: before.state.clone(), wanted } };
     let wanted = if word == Word::Paid { "marked paid" } else { "marked failed" };
-    match before.provider.as_deref() {
-        Some(MANUAL) => {}
+    let provider = match before.provider.as_deref() {
+        Some(MANUAL) => MANUAL,
+        Some(PAIN001) => PAIN001,
         Some(provider) => return Err(PayoutError::NotByHand { payout: id.to_string(), provider: provider.to_owned() }),
         None => return Err(illegal(wanted)),
+    };
+    let is_told = word != Word::Paid || provider == MANUAL || bank_files::of_payout(tx, id).await?.is_some();
+    if !is_told && !instance::awaits_reconciliation(tx).await? {
+        return Err(PayoutError::InNoFile(id.to_string()));
     }
     match before.state.ruling(word) {
         Ruling::Moves => {}
         Ruling::Confirms => return Ok(before),
         Ruling::Stale | Ruling::Contradicts => return Err(illegal(wanted)),
     }
-    let said = Said { word, source: Source::Person, provider: MANUAL, provider_id: None, reason: Some(reason), event: None, by: Some(by) };
+    let said = Said { word, source: Source::Person, provider, provider_id: None, reason: Some(reason), event: None, by: Some(by) };
     Ok(provider_says(tx, id, &said, now).await?.0)
 }

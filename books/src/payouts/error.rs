@@ -71,13 +71,28 @@ pub enum PayoutError {
     #[error("payout {0} paid a claim, whose money went back to the wallet; submit the claim anew")]
     ClaimRetry(String),
     /// Only what finance pays itself is marked by hand.
-    #[error("payout {payout} was given to {provider}, whose word ends it; only what the manual adapter pays is marked by hand")]
+    #[error("payout {payout} was given to {provider}, whose word ends it; only what the adapters manual and pain001 pay is marked by hand")]
     NotByHand {
         /// The payout.
         payout: String,
         /// The adapter.
         provider: String,
     },
+    /// The bank was told nothing of a payout.
+    #[error("payout {0} is in no file for the bank, so the bank has not paid it; write the file with `export pain001`")]
+    InNoFile(String),
+    /// All payouts are paused.
+    #[error("all payouts are paused: {0}; no file is written before `payout resume`")]
+    Paused(String),
+    /// There is no such file.
+    #[error("bank file {0} is not there; `payout show` names the file of a payout")]
+    NoBankFile(String),
+    /// The id of a file is taken.
+    #[error("the bank file's id {0} is taken; make a new one")]
+    BankFileTaken(String),
+    /// A file's bytes can't be made.
+    #[error("the file for the bank can't be made")]
+    BankFile(#[from] std::io::Error),
     /// There is no such destination.
     #[error("destination {0} is not there; see `payout destination list`")]
     NoDestination(String),
@@ -129,7 +144,7 @@ impl PayoutError {
         match self {
             Self::Load(error) => matches!(error, LoadError::NoProgram(_)),
             Self::Person(error) => error.is_input(),
-            Self::Wallet { .. } | Self::Claim(_) | Self::Changed(_) => false,
+            Self::Wallet { .. } | Self::Claim(_) | Self::Changed(_) | Self::BankFile(_) => false,
             Self::Id(_)
             | Self::NoPayout(_)
             | Self::Illegal { .. }
@@ -139,6 +154,10 @@ impl PayoutError {
             | Self::Taken { .. }
             | Self::ClaimRetry(_)
             | Self::NotByHand { .. }
+            | Self::InNoFile(_)
+            | Self::Paused(_)
+            | Self::NoBankFile(_)
+            | Self::BankFileTaken(_)
             | Self::NoDestination(_)
             | Self::NotWaiting { .. }
             | Self::SamePerson { .. }

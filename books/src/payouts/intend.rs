@@ -2,6 +2,7 @@
 //!
 //! Admitting fixes the destination and the exact bytes of the request, one body a key. What waits has none: its destination may be unknown.
 
+use program::bank_file;
 use program::calendar::{Date, Instant};
 use program::line::Text;
 use program::member::Status;
@@ -174,6 +175,9 @@ async fn look(tx: &DatabaseTransaction, payout: &Payout, is_paused: bool, now: I
     let Some(usable) = destinations::in_force(tx, &payout.partner, payout.currency).await? else {
         return Ok(Outlook::Held(HeldFor::NoDestination));
     };
+    if limits.accounts_only && bank_file::payable(&usable.destination).is_err() {
+        return Ok(Outlook::Held(HeldFor::NoAccount));
+    }
     if now < usable.from {
         return Ok(Outlook::Held(HeldFor::CoolingOff));
     }

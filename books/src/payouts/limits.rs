@@ -53,7 +53,7 @@ fn cut(major: Exact, currency: Currency) -> i64 {
     minor.and_then(|minor| i64::try_from(minor).ok()).unwrap_or(i64::MAX)
 }
 
-/// The caps of one deployment. A day is a UTC day: the programmes that share it may lie in many zones.
+/// What holds payouts in one deployment. A day is a UTC day: the programmes that share it may lie in many zones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Of one payout.
@@ -62,6 +62,8 @@ pub struct Limits {
     pub partner_day: Cap,
     /// Of all that is admitted in a day, by currency.
     pub day: Cap,
+    /// Whether payouts go by a file for the bank, which pays bank accounts alone.
+    pub accounts_only: bool,
 }
 
 impl Limits {

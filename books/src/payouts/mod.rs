@@ -3,6 +3,7 @@
 //!
 //! All functions act in the caller's transaction. The order of locks is: the switch, the payout, wallets, balances of accounts.
 
+pub mod bank_files;
 pub mod by_hand;
 pub mod destinations;
 pub mod due;

@@ -1,12 +1,13 @@
 //! What is committed before a request's bytes leave, and when nobody knows where they are (reliability.md §3.1–3.2, §3.6).
 
+use program::bank_file::Transfer;
 use program::calendar::Instant;
 use program::line::Text;
 use program::payout::{HeldFor, Payout, PayoutId, State};
 use sea_orm::DatabaseTransaction;
 
 use super::record::{self, Event};
-use super::{PayoutError, destinations, intend, switch};
+use super::{PayoutError, bank_files, destinations, intend, switch};
 use crate::users;
 
 /// Notes that the request of an intended payout is about to leave through an adapter: the ledger moves what is owed into transit, the
@@ -34,6 +35,10 @@ pub async fn request(tx: &DatabaseTransaction, id: &PayoutId, provider: &str, no
     let before = intend::withdraw_if_moved(tx, before, usable.as_ref(), now).await?;
     if before.state != State::Intended {
         return Ok(before);
+    }
+    // Whoever paid when it was admitted took other destinations than files for the bank do.
+    if provider == bank_files::PAIN001 && Transfer::of(&before).is_err() {
+        return intend::hold(tx, before, HeldFor::NoAccount, None, now).await;
     }
     let mut after = before.clone();
     after.state = before.state.clone().request().map_err(|illegal| PayoutError::Illegal { payout: id.to_string(), illegal })?;

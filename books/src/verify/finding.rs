@@ -70,11 +70,13 @@ pub enum Invariant {
     OwnPartner,
     /// Without a number there: each unfinished run has what makes it go on, or a visible reason why it does not (reliability.md §3.17).
     NoStall,
+    /// Without a number there: what the bank is told by a file is what the books have (interface.md §5, `export pain001`).
+    OneFile,
 }
 
 impl Invariant {
     /// Every invariant that is checked so far.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::PostingsBalance,
         Self::PostingCurrency,
         Self::CachedBalance,
@@ -105,6 +107,7 @@ impl Invariant {
         Self::AuditChain,
         Self::OwnPartner,
         Self::NoStall,
+        Self::OneFile,
     ];
 
     /// Its group and its number in reliability.md §1.
@@ -141,6 +144,7 @@ impl Invariant {
             Self::AuditChain => "durability.28",
             Self::OwnPartner => "durability.29",
             Self::NoStall => "runs.stall",
+            Self::OneFile => "payout.file",
         }
     }
 
@@ -180,6 +184,7 @@ impl Invariant {
             Self::OneMessage => "one letter for what was done and is told, and none twice",
             Self::JournalWhole => "a run's journal is contiguous, and a step's result is written once",
             Self::NoStall => "no run stalls in silence",
+            Self::OneFile => "a payout is in one bank file at most, and a file pays what its payouts say",
         }
     }
 }

@@ -10,7 +10,7 @@ use super::scan::Scan;
 use crate::load::row::{LoadError, rows};
 
 /// Tables whose rows are refused changes, and the invariant that this holds.
-const SEALED: [(&str, Invariant); 26] = [
+const SEALED: [(&str, Invariant); 28] = [
     ("settlements", Invariant::FinalUnchanged),
     ("commission_lines", Invariant::FinalUnchanged),
     ("booked_credits", Invariant::FinalUnchanged),
@@ -34,13 +34,15 @@ const SEALED: [(&str, Invariant); 26] = [
     ("claim_proofs", Invariant::DecidedAsExecuted),
     ("campaigns", Invariant::WithinLimits),
     ("campaign_acts", Invariant::Entitled),
+    ("bank_files", Invariant::OneFile),
+    ("bank_file_payouts", Invariant::OneFile),
     ("users", Invariant::AuditChain),
     ("audit_log", Invariant::AuditChain),
     ("audit_seals", Invariant::AuditChain),
 ];
 
 /// Tables with the columns of a key that refuses duplicates, sorted, and the invariant that this holds.
-const KEYS: [(&str, &[&str], Invariant); 26] = [
+const KEYS: [(&str, &[&str], Invariant); 28] = [
     (
         "commission_lines",
         &["component", "from_partner", "item", "level", "part", "payee", "program", "role", "rule", "source", "source_id"],
@@ -69,6 +71,8 @@ const KEYS: [(&str, &[&str], Invariant); 26] = [
     ("claim_decisions", &["claim", "ordinal", "round"], Invariant::Entitled),
     ("claim_decisions", &["claim", "person", "round"], Invariant::Entitled),
     ("claim_proofs", &["claim", "sha256"], Invariant::DecidedAsExecuted),
+    ("bank_files", &["message_id"], Invariant::OneFile),
+    ("bank_file_payouts", &["payout"], Invariant::OneFile),
     ("audit_seals", &["entry"], Invariant::AuditChain),
     ("settlement_holds", &["ordinal", "partner", "period", "program"], Invariant::IntentFirst),
 ];

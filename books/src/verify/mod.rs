@@ -4,6 +4,7 @@
 //! the reader of programme files, conditions, and the types of numbers and dates are used.
 
 mod audit;
+mod bank_files;
 mod canonical;
 mod claims;
 mod commission;
@@ -70,6 +71,8 @@ pub async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report,
     scan.tolerate(Invariant::OnePayout, checked)?;
     let checked = claims::check(&mut scan).await;
     scan.tolerate(Invariant::Entitled, checked)?;
+    let checked = bank_files::check(&mut scan).await;
+    scan.tolerate(Invariant::OneFile, checked)?;
     let checked = inbound::check(&mut scan).await;
     scan.tolerate(Invariant::ReportedKnown, checked)?;
     let checked = audit::check(&mut scan, now).await;

@@ -33,7 +33,7 @@ impl FromStr for PayoutId {
 }
 
 /// Small letters, five groups, version 7, the variant of RFC 9562.
-fn is_uuid_v7(text: &str) -> bool {
+pub(crate) fn is_uuid_v7(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(place, byte)| match place {
             8 | 13 | 18 | 23 => byte == b'-',

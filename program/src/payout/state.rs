@@ -8,6 +8,8 @@
 pub enum HeldFor {
     /// The partner has no approved destination in the currency.
     NoDestination,
+    /// Payouts go by a file for the bank, and its destination can't be in one.
+    NoAccount,
     /// Its destination was approved too short a time ago.
     CoolingOff,
     /// It would go over a cap.
@@ -22,13 +24,14 @@ pub enum HeldFor {
 
 impl HeldFor {
     /// All reasons.
-    pub const ALL: [Self; 6] = [Self::NoDestination, Self::CoolingOff, Self::Cap, Self::Paused, Self::Suspended, Self::ByHand];
+    pub const ALL: [Self; 7] = [Self::NoDestination, Self::NoAccount, Self::CoolingOff, Self::Cap, Self::Paused, Self::Suspended, Self::ByHand];
 
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::NoDestination => "no_destination",
+            Self::NoAccount => "no_account",
             Self::CoolingOff => "cooling_off",
             Self::Cap => "cap",
             Self::Paused => "paused",

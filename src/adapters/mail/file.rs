@@ -1,7 +1,7 @@
 //! Mails as files: what the service does as long as nobody tells it a server.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use futures::FutureExt as _;
@@ -10,6 +10,7 @@ use lettre::message::Mailbox;
 use workflows::ports::{Delivery, Mail, MailError, MailPort, Receipt};
 
 use super::{MailSetupError, message};
+use crate::adapters::kept_file::keep;
 
 /// Writes each mail as one `.eml` file, named after its Message-ID.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ impl FileMail {
         let path = self.path_of(&mail.message_id);
         let told = path.display().to_string();
         let is_anybody = recipients.iter().any(|recipient| message::address(recipient).is_ok());
-        let written = if is_anybody { blocking(move || keep(&path, &bytes)).await } else { Ok(()) };
+        let written = if is_anybody { blocking(move || keep(&path, &bytes).map(drop)).await } else { Ok(()) };
         let delivery = |recipient: &String| match (message::address(recipient), &written) {
             (Err(reason), _) => Delivery::Bounced { reason },
             (Ok(_), Ok(())) => Delivery::Delivered { response: told.clone() },
@@ -58,27 +59,6 @@ impl MailPort for FileMail {
 
 async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
-}
-
-/// Under its name it is whole and on disk, or not there.
-///
-/// # Idempotency
-/// The name: what is there stays as it is.
-fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut draft = tempfile::Builder::new().prefix(".draft-").tempfile_in(directory)?;
-    draft.write_all(bytes)?;
-    draft.as_file().sync_all()?;
-    match draft.persist_noclobber(path) {
-        Ok(_) => {}
-        // Somebody else was first, with the same mail.
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(error.error),
-    }
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn every_reason_to_hold_is_said_in_words() {
         let templates = Templates::load(None).expect("the built-in ones are good");
-        for reason in ["no_destination", "cooling_off", "cap", "paused", "suspended"] {
+        for reason in ["no_destination", "no_account", "cooling_off", "cap", "paused", "suspended"] {
             let words = templates.write(&held("Acme", reason)).expect("words");
             assert!(!words.text.contains(reason) || reason == "paused" || reason == "suspended", "{}", words.text);
         }

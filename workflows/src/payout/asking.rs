@@ -11,7 +11,7 @@ use program::payout::{Payout, State};
 use serde::{Deserialize, Serialize};
 
 use super::{PayoutRun, id_of};
-use crate::ports::{Certainty, PayoutRequest, PortError, Word};
+use crate::ports::{Capabilities, Certainty, Handling, PayoutRequest, PortError, Word};
 use crate::steps;
 
 /// The source of a word that answers a request.
@@ -60,14 +60,15 @@ impl From<Word> for Heard {
 /// whether it has them; a repeat leaves within the dedupe window alone, and a refusal of it says nothing about what left before.
 pub(super) async fn ask(run: &PayoutRun, payout: &str, in_doubt: bool, unsent: Arc<AtomicBool>) -> Result<Outcome<Heard>, StepError> {
     let Some(payout) = in_transit(run, payout).await? else { return Ok(Outcome::Known(Heard::Nothing)) };
-    let adapter = run.provider.capabilities().adapter;
+    let Capabilities { adapter, handling, .. } = run.provider.capabilities();
     if payout.provider.as_deref() != Some(adapter) {
         let asked = payout.provider.as_deref().unwrap_or("nobody");
         return Err(StepError::park(format!(
             "{asked} was asked to pay it, and payouts.adapter is {adapter} now: set it back until this payout has ended"
         )));
     }
-    let in_doubt = !unsent.swap(false, Ordering::SeqCst) || in_doubt;
+    // By asking a person nothing leaves: the payout is in the list of those requested, however often it is put there.
+    let in_doubt = handling == Handling::Provider && (!unsent.swap(false, Ordering::SeqCst) || in_doubt);
     if is_paused(run).await? {
         return Ok(not_taken(Some(PAUSE_LOOK_MS), "all payouts are paused", in_doubt));
     }
