@@ -10,6 +10,7 @@ mod demo;
 pub mod http;
 pub mod ids;
 pub mod inbound;
+pub mod inbound_facts;
 pub mod instance;
 pub mod letters;
 pub mod logging;

@@ -5,6 +5,7 @@ pub mod certifications;
 pub mod connection;
 pub mod explain;
 pub mod export;
+pub mod facts;
 pub mod gate;
 pub mod instance;
 pub mod ledger;

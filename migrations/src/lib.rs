@@ -13,6 +13,7 @@ mod m0003_ledger;
 mod m0004_durable;
 mod m0005_payouts;
 mod m0006_instance;
+mod m0009_fact_events;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_durable::Step),
             Box::new(m0005_payouts::Step),
             Box::new(m0006_instance::Step),
+            Box::new(m0009_fact_events::Step),
         ]
     }
 }

@@ -7,3 +7,4 @@ mod payout_body;
 pub mod payout_manual;
 pub mod payout_webhook;
 pub mod standard_webhooks;
+pub mod stripe;
