@@ -68,3 +68,6 @@ fn said(r#type: &str, object: &Object<'_>, created_s: i64) -> Result<Said, Strin
         _ => says(None),
     })
 }
+
+#[cfg(test)]
+mod tests;
