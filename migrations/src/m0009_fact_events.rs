@@ -24,8 +24,8 @@ CREATE TABLE fact_events (
     no {serial}, source {text} NOT NULL CHECK (source IN ('facts', 'stripe')), event {text} NOT NULL, what {text} NOT NULL,
     body_digest {text} NOT NULL, subject {text} NOT NULL, state {text} NOT NULL CHECK (state IN ('recorded', 'ignored', 'parked', 'dropped')),
     answer {text} NOT NULL CHECK (answer IN ('recorded', 'ignored', 'parked')), kind {text}, facts {text}, reason {text},
-    waits_for {text}, waits_key {text}, waits_key2 {text}, tried_seq {int}, tries {int} NOT NULL DEFAULT 0 CHECK (tries >= 0),
-    seq {int} UNIQUE REFERENCES recordings (seq), received_at {int} NOT NULL, ended_at {int}, dropped_by {text} REFERENCES users (id),
+    waits_for {text}, waits_key {text}, waits_key2 {text}, tried_seq {int}, tried_with {int} NOT NULL DEFAULT 0, tries {int} NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    seq {int} REFERENCES recordings (seq), received_at {int} NOT NULL, ended_at {int}, dropped_by {text} REFERENCES users (id),
     dropped_reason {text}, UNIQUE (source, event), CHECK ((state = 'parked') = (ended_at IS NULL)), CHECK ((kind IS NULL) = (facts IS NULL)),
     CHECK (state <> 'parked' OR (reason IS NOT NULL AND tried_seq IS NOT NULL)), CHECK ((waits_for IS NULL) = (waits_key IS NULL)),
     CHECK (seq IS NULL OR state = 'recorded'),
@@ -33,6 +33,7 @@ CREATE TABLE fact_events (
 ) {table};;
 CREATE INDEX fact_events_parked ON fact_events (waits_for, no) WHERE state = 'parked';;
 CREATE INDEX fact_events_subject ON fact_events (subject) WHERE subject <> '';;
+CREATE INDEX fact_events_recorded ON fact_events (seq) WHERE seq IS NOT NULL;;
 CREATE TABLE invoice_payments (payment {text} PRIMARY KEY, invoice {text} NOT NULL, learnt_at {int} NOT NULL) {keyed};;
 ";
 

@@ -148,12 +148,18 @@ async fn due_in(tx: &DatabaseTransaction, limit: u16) -> Result<Vec<i64>, LoadEr
     Ok(found)
 }
 
+/// That a message `g` waits for the refund of `f`: what wins a chargeback makes room for it, and they can come together only.
+const WINS: &str = "g.state = 'parked' AND g.waits_for = 'refunds.id' AND f.subject = 'refunds/' || g.waits_key";
+/// Of them at most.
+const WINS_MAX: u32 = 20;
+
 /// For each thing that can be waited for, the messages that wait for one that is there now.
 fn due_query() -> String {
     let mut branches = vec![
         branch(INVOICE_OF, "SELECT 1 FROM invoice_payments t WHERE t.payment = f.waits_key OR t.payment = f.waits_key2"),
         branch(PAYMENT, "SELECT 1 FROM invoices t WHERE t.id = f.waits_key AND t.paid_at IS NOT NULL"),
         branch(ROOM, "SELECT 1 FROM refunds t WHERE t.invoice = f.waits_key AND t.seq > f.tried_seq"),
+        branch(ROOM, &format!("SELECT SUM(g.no) FROM fact_events g WHERE {WINS} HAVING SUM(g.no) <> f.tried_with")),
     ];
     for (what, table, fields) in FactKind::references() {
         let same: Vec<String> = fields.iter().zip(["waits_key", "waits_key2"]).map(|(field, key)| format!("t.{field} = f.{key}")).collect();
@@ -166,38 +172,80 @@ fn branch(what: &str, there: &str) -> String {
     format!("SELECT f.no FROM fact_events f WHERE f.state = 'parked' AND f.waits_for = '{what}' AND EXISTS ({there})")
 }
 
+/// A message as it is parked.
+struct Waiting {
+    no: i64,
+    source: Source,
+    event: String,
+    kind: FactKind,
+    facts: Vec<Fact>,
+}
+
 /// Tries a message again; why it still waits, if it does.
 async fn retry_in(tx: &DatabaseTransaction, no: i64, now: Instant) -> Result<Option<String>, FactError> {
     let last_seq = gate::hold(tx).await?;
-    let query = "SELECT source, event, kind, facts, reason FROM fact_events WHERE no = ? AND state = 'parked'";
+    let query = "SELECT no, source, event, kind, facts, reason FROM fact_events WHERE no = ? AND state = 'parked'";
     let Some(row) = first_row(tx, query, vec![no.into()]).await? else { return Ok(None) };
-    let (source, event) = (row.string(0)?, row.string(1)?);
-    let (Some(kind), Some(facts)) = (row.string_or_null(2)?, row.string_or_null(3)?) else { return Ok(row.string_or_null(4)?) };
-    let kind: FactKind = kind.parse().map_err(|_| LoadError::Corrupt { value: kind, what: "a kind of facts" })?;
-    let source = if source == Source::Stripe.name() { Source::Stripe } else { Source::Facts };
-    let told = Told { source, event: &event, kind, facts: &facts_of(&facts)? };
-    let became = match facts_in(tx, told, now).await {
-        // Whoever told it has long had an answer: a person must look.
-        Err(FactError::Refused(errors)) => Became::Waits(None, reasons(&errors)),
-        other => other?,
-    };
+    let Some(waiting) = waiting(&row)? else { return Ok(row.string_or_null(5)?) };
+    let mut became = record(tx, &waiting, &waiting.facts, now).await?;
+    let (mut ended, mut tried_with) = (vec![no], 0);
+    if matches!(&became, Became::Waits(Some(lacking), _) if lacking.what == ROOM) {
+        let wins = wins(tx, no).await?;
+        tried_with = wins.iter().map(|win| win.no).sum();
+        let together: Vec<Fact> = waiting.facts.iter().chain(wins.iter().flat_map(|win| &win.facts)).cloned().collect();
+        if !wins.is_empty()
+            && let recorded @ Became::Recorded(_) = record(tx, &waiting, &together, now).await?
+        {
+            became = recorded;
+            ended.extend(wins.iter().map(|win| win.no));
+        }
+    }
     match became {
-        Became::Recorded(seq) => end(tx, no, "recorded", seq, now).await,
-        Became::Nothing(_) => end(tx, no, "ignored", None, now).await,
+        Became::Recorded(seq) => end(tx, &ended, "recorded", seq, now).await,
+        Became::Nothing(_) => end(tx, &ended, "ignored", None, now).await,
         Became::Waits(lacking, reason) => {
             let key = |index: usize| lacking.as_ref().and_then(|lacking| lacking.keys.get(index).cloned());
-            let update = "UPDATE fact_events SET reason = ?, waits_for = ?, waits_key = ?, waits_key2 = ?, tried_seq = ?, tries = tries + 1 WHERE no = ?";
+            let update = "UPDATE fact_events SET reason = ?, waits_for = ?, waits_key = ?, waits_key2 = ?, tried_seq = ?, tried_with = ?, \
+                          tries = tries + 1 WHERE no = ?";
             let what = lacking.as_ref().map(|lacking| lacking.what.as_str());
-            let values = vec![reason.as_str().into(), what.into(), key(0).into(), key(1).into(), last_seq.into(), no.into()];
+            let values = vec![reason.as_str().into(), what.into(), key(0).into(), key(1).into(), last_seq.into(), tried_with.into(), no.into()];
             execute(tx, update, values).await?;
             Ok(Some(reason))
         }
     }
 }
 
-async fn end(tx: &DatabaseTransaction, no: i64, state: &str, seq: Option<i64>, now: Instant) -> Result<Option<String>, FactError> {
-    let update = "UPDATE fact_events SET state = ?, seq = ?, ended_at = ?, tries = tries + 1 WHERE no = ?";
-    execute(tx, update, vec![state.into(), seq.into(), now.0.into(), no.into()]).await?;
+/// A parked message; nothing where it is for a person alone.
+fn waiting(row: &Row) -> Result<Option<Waiting>, LoadError> {
+    let (Some(kind), Some(facts)) = (row.string_or_null(3)?, row.string_or_null(4)?) else { return Ok(None) };
+    let kind = kind.parse().map_err(|_| LoadError::Corrupt { value: kind, what: "a kind of facts" })?;
+    let source = if row.string(1)? == Source::Stripe.name() { Source::Stripe } else { Source::Facts };
+    Ok(Some(Waiting { no: row.int(0)?, source, event: row.string(2)?, kind, facts: facts_of(&facts)? }))
+}
+
+/// What wins the chargeback of a message, and waits for it.
+async fn wins(tx: &DatabaseTransaction, no: i64) -> Result<Vec<Waiting>, LoadError> {
+    let query = format!(
+        "SELECT g.no, g.source, g.event, g.kind, g.facts FROM fact_events f JOIN fact_events g ON {WINS} AND g.kind = 'refunds' WHERE f.no = ? \
+         ORDER BY g.no LIMIT {WINS_MAX}"
+    );
+    let all = rows(tx, &query, vec![no.into()]).await?.iter().map(waiting).collect::<Result<Vec<_>, _>>()?;
+    Ok(all.into_iter().flatten().collect())
+}
+
+async fn record(tx: &DatabaseTransaction, waiting: &Waiting, facts: &[Fact], now: Instant) -> Result<Became, FactError> {
+    match facts_in(tx, Told { source: waiting.source, event: &waiting.event, kind: waiting.kind, facts }, now).await {
+        // Whoever told it has long had an answer: a person must look.
+        Err(FactError::Refused(errors)) => Ok(Became::Waits(None, reasons(&errors))),
+        other => other,
+    }
+}
+
+async fn end(tx: &DatabaseTransaction, ended: &[i64], state: &str, seq: Option<i64>, now: Instant) -> Result<Option<String>, FactError> {
+    for no in ended {
+        let update = "UPDATE fact_events SET state = ?, seq = ?, ended_at = ?, tries = tries + 1 WHERE no = ?";
+        execute(tx, update, vec![state.into(), seq.into(), now.0.into(), (*no).into()]).await?;
+    }
     Ok(None)
 }
 

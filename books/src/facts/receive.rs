@@ -2,6 +2,7 @@
 
 use program::calendar::Instant;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use serde_json::Value as Json;
 
 use super::line::{Line, lines, undone};
 use super::{Answer, Fact, FactError, Message, ORIGIN, PARKED_MAX, Says, Source, reasons};
@@ -14,6 +15,8 @@ use crate::users;
 
 /// How often a transaction is tried where others stand in its way.
 pub(super) const ATTEMPTS_MAX: usize = 4;
+/// What the subject of a parked refund begins with, before its id.
+pub(super) const REFUND: &str = "refunds/";
 /// Bytes of an id at most, and of a type.
 const ID_MAX: usize = 256;
 
@@ -157,6 +160,13 @@ pub(super) async fn facts_in(tx: &DatabaseTransaction, told: Told<'_>, now: Inst
     }
 }
 
+/// What a parked refund is known by to those that name it.
+fn subject_of(facts: &[Fact]) -> String {
+    let row = facts.first().and_then(|fact| serde_json::from_str::<Json>(&fact.row).ok());
+    let id = row.as_ref().and_then(|row| row.get("id")).and_then(Json::as_str).filter(|id| id.len() <= ID_MAX);
+    id.map(|id| format!("{REFUND}{id}")).unwrap_or_default()
+}
+
 /// Marks that a message came, and what became of it.
 async fn mark(tx: &DatabaseTransaction, message: &Message, became: &Became, last_seq: i64, now: Instant) -> Result<Answer, FactError> {
     let (answer, reason, lacking, seq) = match became {
@@ -169,7 +179,11 @@ async fn mark(tx: &DatabaseTransaction, message: &Message, became: &Became, last
         Says::Facts { kind, facts } if is_parked => Some((kind.name(), serde_json::to_string(facts).unwrap_or_default())),
         Says::Facts { .. } | Says::Nothing | Says::Undone { .. } | Says::Unclear(_) => None,
     };
-    let subject = if let Says::Undone { refund } = &message.says { undone(refund) } else { String::new() };
+    let subject = match &message.says {
+        Says::Undone { refund } => undone(refund),
+        Says::Facts { kind: FactKind::Refunds, facts } if is_parked => subject_of(facts),
+        Says::Facts { .. } | Says::Nothing | Says::Unclear(_) => String::new(),
+    };
     let key = |index: usize| lacking.and_then(|lacking| lacking.keys.get(index).cloned());
     let insert = "INSERT INTO fact_events (source, event, what, body_digest, subject, state, answer, kind, facts, reason, waits_for, waits_key, waits_key2, \
                   tried_seq, seq, received_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";

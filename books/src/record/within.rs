@@ -30,7 +30,7 @@ pub(crate) enum Outcome {
 
 /// Records facts, all or none. The caller's transaction goes on whatever becomes of them.
 ///
-/// On a connection only once: the tables in which they are checked go with it.
+/// Once recorded, on a connection not again: the tables in which they were checked go with it.
 ///
 /// # Idempotency
 /// As [`super::record`].

@@ -55,7 +55,7 @@ const RULES: [Rule; 9] = [
     (
         OneEffect,
         "SELECT f.source, f.event, f.what FROM fact_events f WHERE f.seq IS NOT NULL AND NOT EXISTS (SELECT 1 FROM recordings r \
-           WHERE r.seq = f.seq AND r.origin = 'webhook:' || f.source || '/' || f.event) ORDER BY 1, 2",
+           WHERE r.seq = f.seq AND r.origin LIKE 'webhook:%' AND (f.kind IS NULL OR r.kind = f.kind)) ORDER BY 1, 2",
         TOLD,
         "the message has recorded facts, and no recording is its",
     ),
