@@ -21,8 +21,11 @@ fn not_signed(world: &World) {
     let (right, time) = (sign(FACTS_SECRET, now_s), now_s.to_string());
     let other = sign("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDC2FVsBQIhrsc", now_s);
     let (old, old_time) = (sign(FACTS_SECRET, now_s - 400), (now_s - 400).to_string());
-    for (id, time, by) in [("msg_1", &*time, &*other), ("msg_2", &time, &right), ("msg_1", &old_time, &old), ("msg_1", &time, "v1,"), ("", &time, &right)] {
-        let said = post(world.port, "/webhooks/facts", &[("webhook-id", id), ("webhook-timestamp", time), ("webhook-signature", by)], body.as_bytes());
+    for (id, time, by) in
+        [("msg_1", &*time, &*other), ("msg_2", &time, &right), ("msg_1", &old_time, &old), ("msg_1", &time, "v1,"), ("", &time, &right)]
+    {
+        let said =
+            post(world.port, "/webhooks/facts", &[("webhook-id", id), ("webhook-timestamp", time), ("webhook-signature", by)], body.as_bytes());
         assert_eq!((said.status, &said.body["code"]), (401, &json!("signature-rejected")), "{id} {time} {by}");
     }
     let event = event("evt_1", "refund.created", 7, &json!({ "id": "re_1" }));
@@ -39,7 +42,11 @@ fn not_signed(world: &World) {
         assert_eq!((said.status, &said.body["code"]), (401, &json!("signature-rejected")), "{headers:?}");
     }
     let spaced = event.replace(':', ": ");
-    assert_eq!(post(world.port, "/webhooks/stripe", &[("stripe-signature", &right)], spaced.as_bytes()).status, 401, "the bytes count, not their meaning");
+    assert_eq!(
+        post(world.port, "/webhooks/stripe", &[("stripe-signature", &right)], spaced.as_bytes()).status,
+        401,
+        "the bytes count, not their meaning"
+    );
 }
 
 fn no_message(world: &World) {
@@ -81,7 +88,11 @@ fn wrong_for_good(world: &World) {
         ("customers", json!({ "id": "known", "name": "C", "activated_on": "2026-13-01" }), "activated_on"),
         ("invoices", json!({ "id": "i", "customer": "known", "currency": "USD", "subtotal": "1.001" }), "subtotal"),
         ("invoices", json!({ "id": "i", "customer": "nobody", "currency": "USD", "subtotal": "-1" }), "below 0"),
-        ("invoices", json!({ "id": "i", "customer": "known", "currency": "USD", "subtotal": "2", "items": [{ "item": "1", "amount": "1" }] }), "add up"),
+        (
+            "invoices",
+            json!({ "id": "i", "customer": "known", "currency": "USD", "subtotal": "2", "items": [{ "item": "1", "amount": "1" }] }),
+            "add up",
+        ),
         ("invoices", json!({ "id": "I", "customer": "known", "currency": "USD", "subtotal": "8.00" }), "contradicts what is recorded"),
         ("refunds", json!({ "id": "r", "invoice": "I", "amount": "1", "refunded_at": "2026-01-01T00:00:00Z" }), "before the payment"),
     ] {

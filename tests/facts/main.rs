@@ -27,6 +27,7 @@ mod sender;
 mod told;
 mod world;
 
+mod broken;
 mod hostile;
 mod late;
 mod orders;

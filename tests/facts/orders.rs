@@ -90,13 +90,10 @@ fn events() -> Vec<String> {
         "metadata": { "customer": "c" }, "status_transitions": { "paid_at": PAID_S },
         "lines": { "has_more": false, "data": [{ "id": "il_1", "amount": 7_000, "currency": "usd" }, { "id": "il_2", "amount": 3_000, "currency": "usd" }] }
     });
-    let payment = json!({ "id": "inpay_1", "object": "invoice_payment", "invoice": "in_1", "payment": { "type": "payment_intent", "payment_intent": "pi_1" } });
-    let refund = |id: &str, amount: i64, at_s: i64| {
-        json!({ "id": id, "object": "refund", "status": "succeeded", "amount": amount, "currency": "usd", "created": at_s, "charge": "ch_1", "payment_intent": "pi_1" })
-    };
-    let dispute = |status: &str| {
-        json!({ "id": "du_1", "object": "dispute", "status": status, "amount": 9_000, "currency": "usd", "created": PAID_S + 200, "charge": "ch_1", "payment_intent": "pi_1" })
-    };
+    let payment =
+        json!({ "id": "inpay_1", "object": "invoice_payment", "invoice": "in_1", "payment": { "type": "payment_intent", "payment_intent": "pi_1" } });
+    let refund = |id: &str, amount: i64, at_s: i64| json!({ "id": id, "object": "refund", "status": "succeeded", "amount": amount, "currency": "usd", "created": at_s, "charge": "ch_1", "payment_intent": "pi_1" });
+    let dispute = |status: &str| json!({ "id": "du_1", "object": "dispute", "status": status, "amount": 9_000, "currency": "usd", "created": PAID_S + 200, "charge": "ch_1", "payment_intent": "pi_1" });
     let note = json!({ "id": "cn_1", "object": "credit_note", "status": "issued", "invoice": "in_1", "amount": 1_200, "currency": "usd", "created": PAID_S - 100 });
     vec![
         event("evt_1", "invoice.paid", PAID_S + 1, &invoice),

@@ -25,7 +25,11 @@ fn what_waits_is_seen_and_goes_on(engine: Engine) {
     assert_eq!(sender::fact(world.port, &refund).said(), (200, "parked"));
     assert_eq!(sender::fact(world.port, &invoice).said(), (200, "parked"));
     let parked = parked_now(&world.app);
-    assert_eq!((&parked[0]["id"], &parked[0]["waits_for"]), (&json!("facts/msg_refunds_R"), &json!("invoices.id I")), "in the order in which they came");
+    assert_eq!(
+        (&parked[0]["id"], &parked[0]["waits_for"]),
+        (&json!("facts/msg_refunds_R"), &json!("invoices.id I")),
+        "in the order in which they came"
+    );
     assert_eq!((&parked[1]["waits_for"], &parked[1]["rows"][0]["subtotal"]), (&json!("customers.id c"), &json!("10.00")));
     assert!(parked[0]["reason"].as_str().is_some_and(|reason| reason.contains("is no recorded invoice")), "{parked}");
     let listed = world.app.ok("facts parked").stdout_text();
@@ -34,7 +38,12 @@ fn what_waits_is_seen_and_goes_on(engine: Engine) {
     // By command, not by webhook; the invoice still lacks its partner.
     world.app.import("customers", "id,name\nc,C");
     world.until("it waits for the next", "SELECT COUNT(*) FROM fact_events WHERE waits_for = 'partners.id' AND tries = 1", 1);
-    crate::wait::until("the metric says two", crate::wait::LONG, || metrics(world.port).contains("tributary_facts_parked 2").then_some(()), || metrics(world.port));
+    crate::wait::until(
+        "the metric says two",
+        crate::wait::LONG,
+        || metrics(world.port).contains("tributary_facts_parked 2").then_some(()),
+        || metrics(world.port),
+    );
     world.app.import("partners", "id,name,program,tier,tier_since\na,A,p,base,2026-01-01");
     world.until("the invoice is recorded", "SELECT COUNT(*) FROM invoices", 1);
     // The refund waits for the payment now.
@@ -97,7 +106,11 @@ fn what_waits_is_bounded(engine: Engine) {
     let waits = row("invoices", json!({ "id": "I", "customer": "c", "currency": "USD", "subtotal": "10.00" }));
     let said = sender::fact(world.port, &waits);
     assert_eq!((said.status, &said.body["code"]), (503, &json!("too-many-parked")), "{said:?}");
-    assert_eq!(sender::fact(world.port, &row("customers", json!({ "id": "c", "name": "C" }))).said(), (200, "recorded"), "what need not wait is taken");
+    assert_eq!(
+        sender::fact(world.port, &row("customers", json!({ "id": "c", "name": "C" }))).said(),
+        (200, "recorded"),
+        "what need not wait is taken"
+    );
     assert_eq!(sender::fact(world.port, &waits).said(), (200, "recorded"), "and what was refused may come again");
     world.end();
 }

@@ -21,7 +21,10 @@ fn messages() -> Vec<Row> {
             "invoices",
             json!({ "id": format!("I{number}"), "customer": format!("c{number}"), "currency": "USD", "subtotal": "10.00", "paid_at": "2026-01-10T12:00:00Z" }),
         ));
-        all.push(row("refunds", json!({ "id": format!("R{number}"), "invoice": format!("I{number}"), "amount": "4", "refunded_at": "2026-01-11T12:00:00Z" })));
+        all.push(row(
+            "refunds",
+            json!({ "id": format!("R{number}"), "invoice": format!("I{number}"), "amount": "4", "refunded_at": "2026-01-11T12:00:00Z" }),
+        ));
     }
     all
 }

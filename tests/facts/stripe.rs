@@ -68,7 +68,10 @@ fn what_it_bills_and_refunds_is_in_the_books(engine: Engine) {
     let second = text(&second, "id");
     let paid = stripe.post(&format!("/v1/invoices/{second}/pay"), &[]);
     world.until("it is recorded", "SELECT COUNT(*) FROM fact_events WHERE state = 'recorded'", 3);
-    assert_eq!(access.texts(&format!("SELECT CAST(amount_minor AS TEXT) FROM invoice_items WHERE invoice = '{second}' ORDER BY amount_minor + 0")), ["5000", "10000"]);
+    assert_eq!(
+        access.texts(&format!("SELECT CAST(amount_minor AS TEXT) FROM invoice_items WHERE invoice = '{second}' ORDER BY amount_minor + 0")),
+        ["5000", "10000"]
+    );
     let dispute = |status: &str| {
         json!({ "id": "du_1", "object": "dispute", "amount": 18_000, "currency": "usd", "created": created_s + 60, "status": status,
                 "charge": paid["charge"]["id"], "payment_intent": paid["payment_intent"] })

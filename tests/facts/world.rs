@@ -73,7 +73,9 @@ impl World {
             wait::LONG,
             || (access.number(query) == number).then_some(()),
             || {
-                let events = access.texts("SELECT source || '/' || event || ' ' || what || ' ' || state || ' ' || COALESCE(reason, '') FROM fact_events ORDER BY no");
+                let events = access.texts(
+                    "SELECT source || '/' || event || ' ' || what || ' ' || state || ' ' || COALESCE(reason, '') FROM fact_events ORDER BY no",
+                );
                 format!("{}\n{}", events.join("\n"), serving::tail(&self.app.path("serve.log")))
             },
         );

@@ -175,10 +175,8 @@ impl FactError {
     }
 
     fn is_transient(&self) -> bool {
-        match self {
-            Self::Load(LoadError::Database(error)) | Self::Record(RecordError::Database(error)) => crate::connection::is_transient(error),
-            _ => false,
-        }
+        let (Self::Load(LoadError::Database(error)) | Self::Record(RecordError::Database(error))) = self else { return false };
+        crate::connection::is_transient(error)
     }
 }
 

@@ -122,7 +122,9 @@ async fn says(tx: &DatabaseTransaction, message: &Message, now: Instant) -> Resu
         Says::Undone { refund } => {
             let known = first_row(tx, "SELECT 1 FROM refunds WHERE id = ?", vec![refund.as_str().into()]).await?;
             Ok(match known {
-                Some(_) => Became::Waits(None, format!("refund {refund:?} is recorded and did not happen after all: void it, or adjust, then drop this")),
+                Some(_) => {
+                    Became::Waits(None, format!("refund {refund:?} is recorded and did not happen after all: void it, or adjust, then drop this"))
+                }
                 None => Became::Nothing(Some(format!("refund {refund:?} did not happen after all"))),
             })
         }

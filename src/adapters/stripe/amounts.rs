@@ -58,7 +58,16 @@ mod tests {
     fn each_is_an_amount_of_its_currency_by_iso_4217_too() {
         for code in WITHOUT.iter().chain(&WITH_THREE).chain(&["USD", "ISK", "UGX", "HUF", "TWD"]) {
             let currency: Currency = code.parse().expect("a currency");
-            let thousand = major(if WITHOUT.contains(code) { 1000 } else if WITH_THREE.contains(code) { 1_000_000 } else { 100_000 }, code);
+            let thousand = major(
+                if WITHOUT.contains(code) {
+                    1000
+                } else if WITH_THREE.contains(code) {
+                    1_000_000
+                } else {
+                    100_000
+                },
+                code,
+            );
             assert_eq!(currency.parse_minor(&thousand).expect("an amount"), 1000 * 10_i64.pow(currency.exponent()), "{code}");
         }
     }

@@ -22,7 +22,9 @@ pub(super) fn invoice(invoice: &Object<'_>, created_s: i64) -> Result<Option<Say
     let currency = currency(invoice.needed("currency")?);
     if net < 0 || total < net {
         let total = major(total, &currency);
-        return Ok(Some(Says::Unclear(format!("invoice {id:?} comes to {total} {currency}: it owes the customer, which is no revenue; drop this, or adjust"))));
+        return Ok(Some(Says::Unclear(format!(
+            "invoice {id:?} comes to {total} {currency}: it owes the customer, which is no revenue; drop this, or adjust"
+        ))));
     }
     let paid_s = match invoice.object("status_transitions")? {
         Some(transitions) if transitions.has("paid_at") => transitions.seconds("paid_at")?,

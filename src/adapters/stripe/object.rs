@@ -99,9 +99,9 @@ impl<'a> Object<'a> {
             Some(Json::Array(all)) => all
                 .iter()
                 .enumerate()
-                .map(|(index, value)| match value {
-                    Json::Object(fields) => Ok(Self::of(fields, format!("{}{name}[{index}].", self.path))),
-                    _ => self.wrong(&format!("{name}[{index}]"), "an object"),
+                .map(|(index, value)| {
+                    let of = |fields| Ok(Self::of(fields, format!("{}{name}[{index}].", self.path)));
+                    value.as_object().map_or_else(|| self.wrong(&format!("{name}[{index}]"), "an object"), of)
                 })
                 .collect(),
             Some(_) => self.wrong(name, "an array"),

@@ -18,7 +18,7 @@ pub(super) fn refund(object: &Object<'_>) -> Result<Option<Says>, String> {
         Some(_) => return Ok(None),
     }
     let invoice = object.expanded("charge")?.map(|charge| charge.id_of("invoice")).transpose()?.flatten();
-    Ok(Some(one(fact(object, json!({ "id": id, "kind": "refund" }), invoice, object.seconds("created")?)?)))
+    Ok(Some(one(fact(object, &json!({ "id": id, "kind": "refund" }), invoice, object.seconds("created")?)?)))
 }
 
 /// The refunds of a charge, where the event tells them: newer versions tell each by an event of its own.
@@ -32,7 +32,7 @@ pub(super) fn of_charge(charge: &Object<'_>) -> Result<Option<Says>, String> {
     for refund in refunds {
         if refund.text("status")?.is_none_or(|status| status == "succeeded") {
             let row = json!({ "id": refund.needed("id")?, "kind": "refund" });
-            facts.push(fact(&refund, row, charge.id_of("invoice")?, refund.seconds("created")?)?);
+            facts.push(fact(&refund, &row, charge.id_of("invoice")?, refund.seconds("created")?)?);
         }
     }
     Ok((!facts.is_empty()).then_some(Says::Facts { kind: FactKind::Refunds, facts }))
@@ -52,7 +52,9 @@ pub(super) fn credit_note(note: &Object<'_>) -> Result<Option<Says>, String> {
     }
     let (id, amount) = (note.needed("id")?, note.amount("amount")?);
     let Some(refunded) = refunded(note, amount)? else {
-        return Ok(Some(Says::Unclear(format!("credit note {id:?} is part refund, part balance, and does not say how much of each: record its balance as a refund of kind credit_note"))));
+        return Ok(Some(Says::Unclear(format!(
+            "credit note {id:?} is part refund, part balance, and does not say how much of each: record its balance as a refund of kind credit_note"
+        ))));
     };
     let Some(rest) = amount.checked_sub(refunded).filter(|rest| *rest > 0) else { return Ok(None) };
     let Some(invoice) = note.id_of("invoice")? else { return Ok(Some(Says::Unclear(format!("credit note {id:?} names no invoice")))) };
@@ -94,7 +96,7 @@ pub(super) fn chargeback(dispute: &Object<'_>) -> Result<Option<Says>, String> {
         return Ok(None);
     }
     let row = json!({ "id": dispute.needed("id")?, "kind": "chargeback" });
-    Ok(Some(one(of_dispute(dispute, row, dispute.seconds("created")?)?)))
+    Ok(Some(one(of_dispute(dispute, &row, dispute.seconds("created")?)?)))
 }
 
 /// A dispute that is closed: won, the money is back; lost, nothing more.
@@ -103,10 +105,10 @@ pub(super) fn dispute_closed(dispute: &Object<'_>, closed_s: i64) -> Result<Opti
         return Ok(None);
     }
     let id = dispute.needed("id")?;
-    Ok(Some(one(of_dispute(dispute, json!({ "id": format!("{id}/won"), "kind": "chargeback_won", "of": id }), closed_s)?)))
+    Ok(Some(one(of_dispute(dispute, &json!({ "id": format!("{id}/won"), "kind": "chargeback_won", "of": id }), closed_s)?)))
 }
 
-fn of_dispute(dispute: &Object<'_>, row: Json, at_s: i64) -> Result<Fact, String> {
+fn of_dispute(dispute: &Object<'_>, row: &Json, at_s: i64) -> Result<Fact, String> {
     let invoice = dispute.expanded("charge")?.map(|charge| charge.id_of("invoice")).transpose()?.flatten();
     fact(dispute, row, invoice, at_s)
 }
@@ -115,7 +117,7 @@ fn one(fact: Fact) -> Says {
     Says::Facts { kind: FactKind::Refunds, facts: vec![fact] }
 }
 
-fn fact(object: &Object<'_>, row: Json, invoice: Option<&str>, at_s: i64) -> Result<Fact, String> {
+fn fact(object: &Object<'_>, row: &Json, invoice: Option<&str>, at_s: i64) -> Result<Fact, String> {
     let payments: Vec<String> = [object.id_of("payment_intent")?, object.id_of("charge")?].into_iter().flatten().map(str::to_owned).collect();
     if payments.is_empty() && invoice.is_none() {
         return Err("it names neither `payment_intent` nor `charge`".into());

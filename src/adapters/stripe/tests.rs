@@ -64,7 +64,10 @@ fn an_invoice_as_newer_versions_write_it() {
     });
     assert_eq!(row, expected);
     assert_eq!(event("invoice.paid", &invoice).payments, [("pi_1".to_owned(), "in_1".to_owned())]);
-    let payment = event("invoice_payment.paid", &json!({ "id": "inpay_1", "invoice": "in_1", "payment": { "type": "payment_intent", "payment_intent": "pi_2" } }));
+    let payment = event(
+        "invoice_payment.paid",
+        &json!({ "id": "inpay_1", "invoice": "in_1", "payment": { "type": "payment_intent", "payment_intent": "pi_2" } }),
+    );
     assert_eq!((payment.payments, payment.says), (vec![("pi_2".to_owned(), "in_1".to_owned())], Some(Says::Nothing)));
 }
 
@@ -115,9 +118,7 @@ fn refunds_that_succeeded() {
     assert_eq!((kind, row, of), (FactKind::Refunds, json!({ "id": "re_1", "kind": "refund" }), Some(money("12.5", 7))));
     assert_eq!(event("refund.created", &refund("pending")).says, None);
     assert_eq!(event("refund.updated", &refund("failed")).says, Some(Says::Undone { refund: "re_1".into() }));
-    let of_charge = |invoice: Json| {
-        json!({ "id": "ch_1", "payment_intent": "pi_1", "invoice": invoice, "refunds": { "data": [refund("succeeded"), refund("pending")] } })
-    };
+    let of_charge = |invoice: Json| json!({ "id": "ch_1", "payment_intent": "pi_1", "invoice": invoice, "refunds": { "data": [refund("succeeded"), refund("pending")] } });
     let (_, _, of) = fact("charge.refunded", &of_charge(json!("in_1")));
     assert_eq!(of.and_then(|money| money.invoice), Some("in_1".into()));
     assert_eq!(event("charge.refunded", &of_charge(json!("in_1"))).payments.len(), 2);
@@ -166,10 +167,22 @@ fn what_is_no_event_is_told_by_its_place() {
         (r#"{"object":"event","id":"e","type":"t","created":-1}"#, "`created`"),
         (r#"{"object":"event","id":"e","type":"t","created":7,"livemode":"no"}"#, "`livemode`"),
         (r#"{"object":"event","id":"e","type":"t","created":7,"data":[]}"#, "`data`"),
-        (r#"{"object":"event","id":"e","type":"refund.created","created":7,"data":{"object":{"id":"r","amount":1.5,"created":7,"charge":"c","currency":"usd"}}}"#, "`data.object.amount`"),
-        (r#"{"object":"event","id":"e","type":"refund.created","created":7,"data":{"object":{"id":"r","amount":1,"created":7,"currency":"usd"}}}"#, "payment_intent"),
-        (r#"{"object":"event","id":"e","type":"invoice.paid","created":7,"data":{"object":{"id":"i","customer":"c","currency":"usd","total":1,"lines":{"data":[7]}}}}"#, "`data.object.lines.data[0]`"),
-        (r#"{"object":"event","id":"e","type":"invoice.paid","created":7,"data":{"object":{"id":"i","customer":"c","currency":"usd","total":-9223372036854775808,"tax":1}}}"#, "too large"),
+        (
+            r#"{"object":"event","id":"e","type":"refund.created","created":7,"data":{"object":{"id":"r","amount":1.5,"created":7,"charge":"c","currency":"usd"}}}"#,
+            "`data.object.amount`",
+        ),
+        (
+            r#"{"object":"event","id":"e","type":"refund.created","created":7,"data":{"object":{"id":"r","amount":1,"created":7,"currency":"usd"}}}"#,
+            "payment_intent",
+        ),
+        (
+            r#"{"object":"event","id":"e","type":"invoice.paid","created":7,"data":{"object":{"id":"i","customer":"c","currency":"usd","total":1,"lines":{"data":[7]}}}}"#,
+            "`data.object.lines.data[0]`",
+        ),
+        (
+            r#"{"object":"event","id":"e","type":"invoice.paid","created":7,"data":{"object":{"id":"i","customer":"c","currency":"usd","total":-9223372036854775808,"tax":1}}}"#,
+            "too large",
+        ),
     ] {
         let refused = read(body.as_bytes()).expect_err(body);
         assert!(refused.contains(told), "{body}: {refused}");
@@ -187,8 +200,30 @@ fn hostile() -> impl Strategy<Value = Json> {
         prop_oneof![Just("usd"), Just("paid"), Just("won"), Just("succeeded"), Just(""), Just("\u{0}\u{202e}")].prop_map(Json::from),
     ];
     let names = [
-        "id", "status", "currency", "amount", "total", "tax", "created", "charge", "payment_intent", "invoice", "customer", "lines", "data", "refunds",
-        "metadata", "deal", "status_transitions", "paid_at", "discount_amounts", "tax_amounts", "payments", "payment", "refund", "has_more",
+        "id",
+        "status",
+        "currency",
+        "amount",
+        "total",
+        "tax",
+        "created",
+        "charge",
+        "payment_intent",
+        "invoice",
+        "customer",
+        "lines",
+        "data",
+        "refunds",
+        "metadata",
+        "deal",
+        "status_transitions",
+        "paid_at",
+        "discount_amounts",
+        "tax_amounts",
+        "payments",
+        "payment",
+        "refund",
+        "has_more",
     ];
     leaf.prop_recursive(4, 64, 12, move |inner| {
         prop_oneof![
