@@ -137,7 +137,7 @@ impl Running {
             stripe_test_mode: config.webhooks.stripe_test_mode,
             tolerance: config.webhooks.tolerance,
             now_s: clock::wall_seconds,
-            inbound: Arc::new(Facts { books: books.clone(), clock: Arc::clone(&clock) }),
+            inbound: Arc::new(Facts::new(books.clone(), Arc::clone(&clock))),
         };
         let http = http::Service {
             readiness: Arc::new(Ready { books: books.clone(), stop: shared.stop.clone() }),

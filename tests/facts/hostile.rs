@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 use tributary::adapters::standard_webhooks::SigningKeys;
 use tributary::clock;
 
-use crate::app::Engine;
+use crate::app::{App, Engine};
 use crate::database::assert_same;
+use crate::ports;
 use crate::sender::{self, FACTS_SECRET, STRIPE_SECRET, post, stripe_signature};
 use crate::told::{event, row};
-use crate::world::World;
+use crate::world::{World, begun, serve_with};
 
 fn customer() -> Value {
     json!({ "id": "c", "name": "C" })
@@ -102,6 +103,18 @@ fn wrong_for_good(world: &World) {
     }
 }
 
+/// Ids of Stripe's that are none.
+fn hostile_ids(world: &World) {
+    let refund =
+        |payment: &str| json!({ "id": "re_1", "status": "succeeded", "amount": 1, "currency": "usd", "created": 7, "payment_intent": payment });
+    for object in [refund("pi_\u{0}"), refund(&"x".repeat(5_000))] {
+        let said = sender::event(world.port, &event("evt_1", "refund.created", 7, &object));
+        assert_eq!((said.status, &said.body["code"]), (422, &json!("fact-refused")), "{said:?}");
+    }
+    let said = sender::event(world.port, &event("evt_\u{0}", "refund.created", 7, &refund("pi_1")));
+    assert_eq!((said.status, &said.body["code"]), (422, &json!("fact-refused")), "{said:?}");
+}
+
 fn what_is_wrong_changes_nothing(engine: Engine) {
     let world = World::start(engine);
     world.app.import("customers", "id,name\nknown,K");
@@ -110,6 +123,7 @@ fn what_is_wrong_changes_nothing(engine: Engine) {
     not_signed(&world);
     no_message(&world);
     wrong_for_good(&world);
+    hostile_ids(&world);
     let unknown = event("evt_1", "customer.created", 7, &json!({ "id": "cus_1" }));
     assert_eq!(sender::event(world.port, &unknown).said(), (200, "ignored"), "of what Stripe tells unasked nothing is kept");
     let kept = |dump: Vec<String>| dump.into_iter().filter(|row| !row.starts_with("engine_nodes")).collect::<Vec<_>>();
@@ -127,4 +141,20 @@ fn what_is_wrong_changes_nothing_on_sqlite() {
 #[test]
 fn what_is_wrong_changes_nothing_on_postgres() {
     what_is_wrong_changes_nothing(Engine::Postgres);
+}
+
+#[test]
+fn test_mode_is_taken_only_where_it_is_allowed() {
+    let app = App::fresh(Engine::Sqlite);
+    begun(&app);
+    let port = ports::free();
+    let serving = serve_with(&app, port, "false");
+    let note = json!({ "id": "cn_1", "status": "issued", "invoice": "in_1", "amount": 100, "currency": "usd", "created": 7 });
+    let live = event("evt_1", "credit_note.created", 7, &note);
+    for (body, status, said) in [(live.replace("\"livemode\":true", "\"livemode\":false"), 422, "test-mode"), (live, 200, "parked")] {
+        let reply = sender::event(port, &body);
+        assert_eq!((reply.status, reply.body["code"].as_str().or(reply.body["status"].as_str())), (status, Some(said)), "{reply:?}");
+    }
+    serving.stop();
+    app.finish();
 }

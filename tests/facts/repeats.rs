@@ -1,5 +1,5 @@
 //! Many messages, each sent several times at the same time and in any order, to two services where there can be two: each has its effect
-//! once.
+//! once, however often a service is killed meanwhile.
 
 use serde_json::json;
 
@@ -81,4 +81,41 @@ fn the_same_id_with_another_body_is_refused() {
     assert_eq!((other.status, &other.body["code"]), (422, &json!("repeated-with-other-body")));
     assert_eq!(world.app.access().texts("SELECT name FROM customers"), ["C"]);
     world.end();
+}
+
+/// Whoever tells goes on until each message is answered; the service is killed while it records.
+fn killed_while_it_records(engine: Engine) {
+    let mut world = World::start(engine);
+    let (messages, port) = (messages(), world.port);
+    let mut twice: Vec<Row> = messages.iter().chain(&messages).cloned().collect();
+    Seeded::new(11).shuffle(&mut twice);
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|sender| {
+                let twice = &twice;
+                scope.spawn(move || {
+                    for row in twice.iter().skip(sender).step_by(SENDERS) {
+                        wait::until("it is taken", wait::LONG, || (sender::try_fact(port, row) == Some(200)).then_some(()), || row.id.clone());
+                    }
+                })
+            })
+            .collect();
+        for taken in [4, 12, 20, 28] {
+            let some = || (world.count("fact_events") >= taken).then_some(());
+            wait::until("some are taken", wait::LONG, some, String::new);
+            assert!(senders.iter().any(|sender| !sender.is_finished()), "work was in flight");
+            world.kill_and_restart();
+        }
+    });
+    each_has_its_effect_once(world);
+}
+
+#[test]
+fn a_service_that_is_killed_repeats_and_loses_nothing_on_sqlite() {
+    killed_while_it_records(Engine::Sqlite);
+}
+
+#[test]
+fn a_service_that_is_killed_repeats_and_loses_nothing_on_postgres() {
+    killed_while_it_records(Engine::Postgres);
 }

@@ -53,7 +53,7 @@ pub(crate) fn begun(app: &App) {
 pub(crate) struct World {
     pub(crate) app: App,
     pub(crate) port: u16,
-    serving: Serving,
+    serving: Option<Serving>,
 }
 
 impl World {
@@ -61,7 +61,7 @@ impl World {
         let app = App::fresh(engine);
         begun(&app);
         let port = ports::free();
-        let serving = serve(&app, port);
+        let serving = Some(serve(&app, port));
         Self { app, port, serving }
     }
 
@@ -85,21 +85,32 @@ impl World {
         self.app.access().number(&format!("SELECT COUNT(*) FROM {rows}"))
     }
 
+    /// SIGKILL, and another service on the same port.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.serving.take().expect("it runs").kill();
+        self.serving = Some(serve(&self.app, self.port));
+    }
+
     /// Stops the service and verifies the books.
     pub(crate) fn end(self) {
-        self.serving.stop();
+        self.serving.expect("it runs").stop();
         self.app.finish();
     }
 }
 
 pub(crate) fn serve(app: &App, port: u16) -> Serving {
+    serve_with(app, port, "true")
+}
+
+/// With events of Stripe's test mode, or without.
+pub(crate) fn serve_with(app: &App, port: u16, test_mode: &str) -> Serving {
     let mut command = app.command("serve");
     command
         .env("TRIBUTARY_CLOCK__START", "2026-06-01T00:00:00Z")
         .env("TRIBUTARY_SERVER__LISTEN", format!("127.0.0.1:{port}"))
         .env("TRIBUTARY_WEBHOOKS__FACTS_SECRET", FACTS_SECRET)
         .env("TRIBUTARY_WEBHOOKS__STRIPE_SECRET", STRIPE_SECRET)
-        .env("TRIBUTARY_WEBHOOKS__STRIPE_TEST_MODE", "true")
+        .env("TRIBUTARY_WEBHOOKS__STRIPE_TEST_MODE", test_mode)
         .env("NO_COLOR", "1");
     Serving::start(&mut command, &app.path("serve.log"))
 }

@@ -82,13 +82,14 @@ pub(super) enum Became {
 async fn receive_in(tx: &DatabaseTransaction, message: &Message, now: Instant) -> Result<Answer, FactError> {
     users::checked("the message's id", &message.event, ID_MAX)?;
     users::checked("the message's type", &message.what, ID_MAX)?;
+    for name in message.payments.iter().flat_map(|(payment, invoice)| [payment, invoice]).chain(named(&message.says)) {
+        users::checked("an id", name, ID_MAX)?;
+    }
     let last_seq = gate::hold(tx).await?;
     if let Some(answer) = first_answer(tx, message).await? {
         return Ok(answer);
     }
     for (payment, invoice) in &message.payments {
-        users::checked("the payment's id", payment, ID_MAX)?;
-        users::checked("the invoice's id", invoice, ID_MAX)?;
         let insert = "INSERT INTO invoice_payments (payment, invoice, learnt_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
         execute(tx, insert, vec![payment.as_str().into(), invoice.as_str().into(), now.0.into()]).await?;
     }
@@ -97,6 +98,17 @@ async fn receive_in(tx: &DatabaseTransaction, message: &Message, now: Instant) -
         return Err(FactError::Full);
     }
     mark(tx, message, &became, last_seq, now).await
+}
+
+/// The ids that a message names beside its rows.
+fn named(says: &Says) -> Vec<&String> {
+    match says {
+        Says::Nothing | Says::Unclear(_) => Vec::new(),
+        Says::Undone { refund } => vec![refund],
+        Says::Facts { facts, .. } => {
+            facts.iter().filter_map(|fact| fact.money.as_ref()).flat_map(|money| money.payments.iter().chain(&money.invoice)).collect()
+        }
+    }
 }
 
 /// How a message was answered that came before.
@@ -165,7 +177,7 @@ pub(super) async fn facts_in(tx: &DatabaseTransaction, told: Told<'_>, now: Inst
 /// What a parked refund is known by to those that name it.
 fn subject_of(facts: &[Fact]) -> String {
     let row = facts.first().and_then(|fact| serde_json::from_str::<Json>(&fact.row).ok());
-    let id = row.as_ref().and_then(|row| row.get("id")).and_then(Json::as_str).filter(|id| id.len() <= ID_MAX);
+    let id = row.as_ref().and_then(|row| row.get("id")).and_then(Json::as_str).filter(|id| users::checked("the id", id, ID_MAX).is_ok());
     id.map(|id| format!("{REFUND}{id}")).unwrap_or_default()
 }
 
