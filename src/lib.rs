@@ -11,6 +11,7 @@ mod demo;
 pub mod http;
 pub mod ids;
 pub mod inbound;
+pub mod inbound_facts;
 pub mod instance;
 pub mod letters;
 pub mod logging;

@@ -19,10 +19,12 @@ use crate::adapters::payout_manual::ManualPayouts;
 use crate::adapters::payout_pain001::Pain001Payouts;
 use crate::adapters::payout_webhook::WebhookPayouts;
 use crate::config::{Config, PayoutAdapter};
+use crate::http::facts::FactWebhooks;
 use crate::http::metrics::{Metrics, MetricsError};
 use crate::http::payouts::PayoutWebhooks;
 use crate::http::{self, Readiness, ServeError};
 use crate::inbound::Inbound;
+use crate::inbound_facts::Facts;
 use crate::letters::{Postman, PostmanError};
 use crate::payout_limits;
 use crate::{clock, crash_point};
@@ -131,6 +133,14 @@ impl Running {
         let stop = CancellationToken::new();
         let shared =
             Shared { books: books.clone(), engine: engine.clone(), clock: Arc::clone(&clock), postman, workers: config.workflows.workers, stop };
+        let facts = FactWebhooks {
+            keys: config.webhooks.facts,
+            stripe: config.webhooks.stripe,
+            stripe_test_mode: config.webhooks.stripe_test_mode,
+            tolerance: config.webhooks.tolerance,
+            now_s: clock::wall_seconds,
+            inbound: Arc::new(Facts::new(books.clone(), Arc::clone(&clock))),
+        };
         let http = http::Service {
             readiness: Arc::new(Ready { books: books.clone(), stop: shared.stop.clone() }),
             metrics: Metrics::start()?,
@@ -140,6 +150,7 @@ impl Running {
                 now_s: clock::wall_seconds,
                 inbound: Arc::new(Inbound { books, engine, clock, adapter: provider.capabilities().adapter }),
             }),
+            facts,
             request_limit: config.server.request_limit,
             shutdown_limit: config.server.shutdown_limit,
         };

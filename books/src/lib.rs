@@ -6,6 +6,7 @@ pub mod connection;
 pub mod contacts;
 pub mod explain;
 pub mod export;
+pub mod facts;
 pub mod gate;
 pub mod instance;
 pub mod ledger;

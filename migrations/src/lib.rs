@@ -15,6 +15,7 @@ mod m0005_payouts;
 mod m0006_instance;
 mod m0007_mdf;
 mod m0008_bank_files;
+mod m0009_fact_events;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_instance::Step),
             Box::new(m0007_mdf::Step),
             Box::new(m0008_bank_files::Step),
+            Box::new(m0009_fact_events::Step),
         ]
     }
 }

@@ -162,3 +162,50 @@ pub fn returns_cost(refund: &Refund, refunds: &[Refund]) -> bool {
         RefundKind::Refund | RefundKind::CreditNote | RefundKind::Chargeback => refund.cost_returned,
     }
 }
+
+/// What a refund takes from the subtotal of a taxed invoice where only its amount with tax is known: its part of the subtotal, cut to the
+/// minor unit. So the refunds of an invoice never take more than the subtotal, in whatever order they come, and a full one takes all of it.
+///
+/// # Errors
+/// [`Overflow`].
+///
+/// # Source
+/// domain.md §3.1 (amounts are without tax), §4.2.
+pub fn without_tax(gross_minor: i64, subtotal_minor: i64, tax_minor: i64) -> Result<i64, Overflow> {
+    let total = i128::from(subtotal_minor) + i128::from(tax_minor);
+    if total <= 0 {
+        return Ok(gross_minor);
+    }
+    i64::try_from(i128::from(gross_minor) * i128::from(subtotal_minor) / total).map_err(|_| Overflow)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::without_tax;
+
+    #[test]
+    fn by_hand() {
+        let table = [(12_000, 10_000, 2_000, 10_000), (6_000, 10_000, 2_000, 5_000), (1, 10_000, 2_000, 0), (500, 500, 0, 500), (700, 0, 0, 700)];
+        for (gross, subtotal, tax, net) in table {
+            assert_eq!(without_tax(gross, subtotal, tax), Ok(net), "{gross} of {subtotal} + {tax}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_of_a_full_refund_take_no_more_than_the_subtotal_and_little_less(
+            subtotal in 0_i64..1_000_000_000_000, tax in 0_i64..1_000_000_000_000, cuts in proptest::collection::vec(0_i64..2_000_000_000_000, 0..9),
+        ) {
+            let total = subtotal + tax;
+            prop_assume!(total > 0);
+            let mut ends: Vec<i64> = cuts.iter().map(|cut| cut % (total + 1)).chain([0, total]).collect();
+            ends.sort_unstable();
+            let nets: Vec<i64> = ends.windows(2).map(|part| without_tax(part[1] - part[0], subtotal, tax).unwrap()).collect();
+            let (sum, parts) = (nets.iter().sum::<i64>(), i64::try_from(nets.len()).unwrap());
+            prop_assert!(sum <= subtotal && sum > subtotal - parts);
+            prop_assert_eq!(without_tax(total, subtotal, tax), Ok(subtotal));
+        }
+    }
+}

@@ -1,9 +1,10 @@
-//! The upkeep: seals the audit log, looks again at messages that came too early, picks up periods that a command has made final, and
-//! lets go of the journals of runs that ended long ago.
+//! The upkeep: seals the audit log, looks again at messages and facts that came too early, picks up periods that a command has made
+//! final, and lets go of the journals of runs that ended long ago.
 
 use std::time::Duration;
 
 use books::audit::seal;
+use books::facts::parked;
 use books::load::row::{LoadError, rows};
 use books::payouts::inbound;
 use durable::runs;
@@ -13,6 +14,7 @@ use workflows::SettlementRun;
 use workflows::settlement_run::SettlementInput;
 
 use super::{Shared, causes};
+use crate::http::metrics::FACTS_PARKED;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -24,6 +26,8 @@ const LOOKS_A_SWEEP: u32 = 600;
 const KEPT: Duration = Duration::from_hours(24 * 90);
 /// Journals that one sweep lets go of.
 const SWEPT_MAX: u32 = 500;
+/// Parked facts that one look tries again.
+const FACTS_MAX: u16 = 100;
 /// Messages that one retry looks at.
 const RETRIED_MAX: u16 = 200;
 
@@ -57,6 +61,7 @@ impl Actor for Upkeep {
         let shared = &state.shared;
         told("audit.not_sealed", seal::seal_all(&shared.books, shared.now()).await.map(|_| ()).map_err(Failed::from));
         told("periods.not_picked_up", pick_up(shared).await);
+        told("facts.not_retried", retry_facts(shared).await);
         if state.looks.is_multiple_of(LOOKS_A_RETRY) {
             told("messages.not_retried", retry_parked(shared).await);
         }
@@ -119,6 +124,16 @@ async fn retry_parked(shared: &Shared) -> Result<(), Failed> {
             Err(error.into())
         }
     }
+}
+
+/// Tries again what waited for facts that have come since, however they came.
+async fn retry_facts(shared: &Shared) -> Result<(), Failed> {
+    parked::retry_due(&shared.books, FACTS_MAX, shared.now()).await?;
+    let tx = shared.books.begin_read().await?;
+    let waiting = parked::count(&tx).await;
+    tx.rollback().await?;
+    metrics::gauge!(FACTS_PARKED).set(f64::from(u32::try_from(waiting?).unwrap_or(u32::MAX)));
+    Ok(())
 }
 
 async fn sweep(shared: &Shared) -> Result<(), Failed> {

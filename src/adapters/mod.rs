@@ -9,3 +9,4 @@ pub mod payout_manual;
 pub mod payout_pain001;
 pub mod payout_webhook;
 pub mod standard_webhooks;
+pub mod stripe;

@@ -1,6 +1,7 @@
 //! What ends a command early, and its exit code.
 
 use books::explain::text::inert;
+use books::facts::FactError;
 use books::mdf::MdfError;
 use books::payouts::PayoutError;
 use books::programs::ApplyError;
@@ -123,6 +124,13 @@ impl From<ReviewError> for CliError {
 impl From<PersonError> for CliError {
     fn from(error: PersonError) -> Self {
         let text = error.to_string();
+        if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
+    }
+}
+
+impl From<FactError> for CliError {
+    fn from(error: FactError) -> Self {
+        let text = with_causes(&error);
         if error.is_input() { Self::Input(text) } else { Self::Failed(text) }
     }
 }

@@ -8,6 +8,7 @@ mod destination;
 mod error;
 mod explain;
 mod export;
+mod facts;
 mod import;
 mod mail;
 mod mdf;
@@ -66,6 +67,8 @@ enum Command {
     Program(program::ProgramArgs),
     /// Record facts from a file, all or none
     Import(import::ImportArgs),
+    /// Facts that came by webhook and wait for what they refer to
+    Facts(facts::FactsArgs),
     /// Run unattended: schedules, settlements, payouts, mail, HTTP
     Serve(serve::ServeArgs),
     /// Make periods final, or preview them
@@ -142,6 +145,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Demo(args) => demo::run(&at, args).await?,
         Command::Program(args) => program::run(&at, args).await?,
         Command::Import(args) => import::run(&at, args).await?,
+        Command::Facts(args) => return facts::run(&at, args).await,
         Command::Serve(args) => serve::run(&at, named, args).await?,
         Command::Settle(args) => settle::run(&at, args).await?,
         Command::Settlement(args) => settlement::run(&at, args).await?,

@@ -49,6 +49,7 @@ pub(super) const KEYS: &[Known] = &[
     secret("webhooks.facts_secret"),
     secret("webhooks.decisions_secret"),
     secret("webhooks.stripe_secret"),
+    plain("webhooks.stripe_test_mode"),
     plain("webhooks.tolerance"),
     plain("mail.transport"),
     plain("mail.directory"),

@@ -18,6 +18,7 @@ use reqwest::Url;
 
 use self::layers::Layers;
 use crate::adapters::standard_webhooks::SigningKeys;
+use crate::adapters::stripe::signature::StripeKeys;
 
 pub use errors::{ConfigErrors, Place, Problem};
 pub use mail::{Mail, Smtp, Tls, Transport};
@@ -100,7 +101,9 @@ pub struct Webhooks {
     /// Of who tells decisions.
     pub decisions: Option<SigningKeys>,
     /// Stripe's, in a form of its own.
-    pub stripe: Option<Secret>,
+    pub stripe: Option<StripeKeys>,
+    /// Whether events of Stripe's test mode are taken.
+    pub stripe_test_mode: bool,
     /// How far the sender's clock may be off.
     pub tolerance: Duration,
 }
@@ -203,9 +206,10 @@ fn database(layers: &mut Layers) -> Option<Database> {
 fn webhooks(layers: &mut Layers) -> Option<Webhooks> {
     let mut keys = |path| layers.parsed(path, SigningKeys::parse, None);
     let (payouts, facts, decisions) = (keys("webhooks.payouts_secret"), keys("webhooks.facts_secret"), keys("webhooks.decisions_secret"));
-    let stripe = layers.text("webhooks.stripe_secret").map(|text| Secret::new(text.to_owned()));
+    let stripe = layers.parsed("webhooks.stripe_secret", StripeKeys::parse, None);
+    let stripe_test_mode = layers.flag("webhooks.stripe_test_mode");
     let tolerance = layers.duration("webhooks.tolerance", &(SECOND..=Duration::from_hours(1)));
-    Some(Webhooks { payouts, facts, decisions, stripe, tolerance: tolerance? })
+    Some(Webhooks { payouts, facts, decisions, stripe, stripe_test_mode: stripe_test_mode?, tolerance: tolerance? })
 }
 
 fn files(layers: &mut Layers) -> Option<Files> {

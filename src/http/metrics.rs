@@ -10,6 +10,10 @@ pub const REQUESTS: &str = "tributary_http_requests_total";
 pub const REQUEST_SECONDS: &str = "tributary_http_request_seconds";
 /// Payout webhooks by what became of them.
 pub const PAYOUT_WEBHOOKS: &str = "tributary_payout_webhooks_total";
+/// Messages with facts by source and by what became of them.
+pub const FACT_WEBHOOKS: &str = "tributary_fact_webhooks_total";
+/// Messages with facts that wait.
+pub const FACTS_PARKED: &str = "tributary_facts_parked";
 
 /// Upper ends of the classes of times, in seconds.
 const SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];

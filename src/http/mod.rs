@@ -1,11 +1,13 @@
 //! What others reach by HTTP (interface.md §4 and §5).
 
 mod connections;
+pub mod facts;
 mod guard;
 pub mod metrics;
 pub mod payouts;
 pub mod problem;
 mod status;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 pub use self::connections::{ServeError, Stopped};
+use self::facts::FactWebhooks;
 use self::metrics::Metrics;
 use self::payouts::PayoutWebhooks;
 use self::problem::Problem;
@@ -34,6 +37,8 @@ pub struct Service {
     pub metrics: Metrics,
     /// Behind `/webhooks/payouts`; `None` where there is no key to believe them by.
     pub payouts: Option<PayoutWebhooks>,
+    /// Behind `/webhooks/facts` and `/webhooks/stripe`.
+    pub facts: FactWebhooks,
     /// How long a request may take.
     pub request_limit: Duration,
     /// How long a stop waits for the requests that are at work.
@@ -56,7 +61,9 @@ fn router(service: Shared) -> Router {
         .route("/healthz", get(status::health))
         .route("/readyz", get(status::readiness))
         .route("/metrics", get(status::metrics))
-        .route("/webhooks/payouts", post(payouts::receive));
+        .route("/webhooks/facts", post(facts::receive))
+        .route("/webhooks/payouts", post(payouts::receive))
+        .route("/webhooks/stripe", post(facts::receive_from_stripe));
     // Routes first: what wraps them knows which one it was.
     routes
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::adapters::standard_webhooks::Rejected;
+use crate::adapters::stripe::signature::StripeRejected;
 
 /// How long to wait before asking again what can't be answered now.
 const RETRY_AFTER_S: u32 = 5;
@@ -35,6 +36,14 @@ pub enum Problem {
     Malformed(String),
     /// A message's id came with another body before.
     OtherBody,
+    /// The signature of Stripe is missing or does not fit.
+    NotSignedByStripe(StripeRejected),
+    /// An event of Stripe's test mode, which is not taken.
+    TestMode,
+    /// What the body says can't be recorded, and why.
+    Refused(String),
+    /// Too many messages wait.
+    Full,
     /// The service can't work yet, or any more.
     NotReady(String),
     /// It could not be kept; it may come again.
@@ -55,7 +64,10 @@ impl Problem {
             Self::TooLarge { .. } => "too-large",
             Self::Incomplete => "incomplete-body",
             Self::NoKey { .. } => "webhook-not-configured",
-            Self::NotSigned(_) => "signature-rejected",
+            Self::NotSigned(_) | Self::NotSignedByStripe(_) => "signature-rejected",
+            Self::TestMode => "test-mode",
+            Self::Refused(_) => "fact-refused",
+            Self::Full => "too-many-parked",
             Self::Malformed(_) => "malformed-body",
             Self::OtherBody => "repeated-with-other-body",
             Self::NotReady(_) => "not-ready",
@@ -71,9 +83,9 @@ impl Problem {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete | Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::NotSigned(_) => StatusCode::UNAUTHORIZED,
-            Self::OtherBody => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::NoKey { .. } | Self::NotReady(_) | Self::Unavailable | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotSigned(_) | Self::NotSignedByStripe(_) => StatusCode::UNAUTHORIZED,
+            Self::OtherBody | Self::TestMode | Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NoKey { .. } | Self::NotReady(_) | Self::Unavailable | Self::TooSlow | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -85,7 +97,10 @@ impl Problem {
             Self::TooLarge { .. } => "The body is too long",
             Self::Incomplete => "The body did not come whole",
             Self::NoKey { .. } => "This webhook is not configured",
-            Self::NotSigned(_) => "The signature is not accepted",
+            Self::NotSigned(_) | Self::NotSignedByStripe(_) => "The signature is not accepted",
+            Self::TestMode => "This is an event of Stripe's test mode",
+            Self::Refused(_) => "This can't be recorded",
+            Self::Full => "Too many messages are parked; send it again",
             Self::Malformed(_) => "The body is not what it should be",
             Self::OtherBody => "This id came with another body before",
             Self::NotReady(_) => "The service is not ready",
@@ -100,8 +115,17 @@ impl Problem {
             Self::TooLarge { most_bytes } => Some(format!("at most {most_bytes} bytes are taken")),
             Self::NoKey { key } => Some(format!("{key} is not set")),
             Self::NotSigned(rejected) => Some(rejected.to_string()),
-            Self::Malformed(reason) | Self::NotReady(reason) => Some(reason.clone()),
-            Self::NotFound | Self::MethodNotAllowed | Self::Incomplete | Self::OtherBody | Self::Unavailable | Self::TooSlow | Self::Broken => None,
+            Self::NotSignedByStripe(rejected) => Some(rejected.to_string()),
+            Self::TestMode => Some("webhooks.stripe_test_mode is not set".into()),
+            Self::Malformed(reason) | Self::NotReady(reason) | Self::Refused(reason) => Some(reason.clone()),
+            Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::Incomplete
+            | Self::OtherBody
+            | Self::Unavailable
+            | Self::TooSlow
+            | Self::Full
+            | Self::Broken => None,
         }
     }
 }

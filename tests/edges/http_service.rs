@@ -181,6 +181,10 @@ async fn without_a_key_nothing_is_believed() {
     let running = start_with(Duration::from_secs(20), Duration::from_secs(20), false).await;
     let response = post(&running, "evt_1", &word("payout.paid", "pay_1")).await;
     assert!(is_problem(&response, 503, "webhook-not-configured"), "{response:?}");
+    for page in ["/webhooks/facts", "/webhooks/stripe"] {
+        let response = running.ask("POST", page, &[], b"{}").await;
+        assert!(is_problem(&response, 503, "webhook-not-configured"), "{page}: {response:?}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use books::facts::{Answer as Told, Message};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tributary::adapters::standard_webhooks::SigningKeys;
 use tributary::clock;
+use tributary::http::facts::{FactWebhooks, InboundFacts, NotTaken};
 use tributary::http::metrics::Metrics;
 use tributary::http::payouts::{Answer, InboundPayouts, PayoutEvent, PayoutWebhooks, RecordError};
 use tributary::http::{self, Readiness, ServeError, Service, Stopped};
@@ -55,6 +57,15 @@ impl InboundPayouts for Inbox {
     }
 }
 
+/// Facts have tests of their own, with real books.
+struct NoFacts;
+
+impl InboundFacts for NoFacts {
+    fn record<'a>(&'a self, _message: &'a Message) -> BoxFuture<'a, Result<Told, NotTaken>> {
+        async { Err(NotTaken::Unavailable("there are no books".into())) }.boxed()
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Ready(pub(crate) AtomicBool);
 
@@ -86,8 +97,16 @@ pub(crate) async fn start_with(request_limit: Duration, shutdown_limit: Duration
         now_s: clock::wall_seconds,
         inbound: inbox.clone(),
     });
+    let facts = FactWebhooks {
+        keys: None,
+        stripe: None,
+        stripe_test_mode: false,
+        tolerance: Duration::from_mins(5),
+        now_s: clock::wall_seconds,
+        inbound: Arc::new(NoFacts),
+    };
     let metrics = Metrics::start().expect("nobody else counts");
-    let service = Service { readiness: ready.clone(), metrics, payouts, request_limit, shutdown_limit };
+    let service = Service { readiness: ready.clone(), metrics, payouts, facts, request_limit, shutdown_limit };
     let (stop, stopped) = oneshot::channel();
     let served = tokio::spawn(http::serve(listener, service, async {
         let _ = stopped.await;

@@ -5,7 +5,7 @@ use program::money::Currency;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::blame::{Blame, blame, column_at};
-use super::error::{Findings, ImportError, RecordError};
+use super::error::{Findings, ImportError, Lacking, RecordError};
 use super::same_number;
 use super::shape::{Shape, short};
 use super::stage::{Stage, line_number, staged};
@@ -63,11 +63,26 @@ async fn unknown<C: ConnectionTrait>(
     let field = stage.kind.column(reference.column).map_or(reference.column, |column| stage.kind.columns[column].field);
     let from = format!("FROM {} s WHERE {condition}", stage.name);
     let query = Blame { column: reference.column, select: &format!("s.line, s.{field}"), from: &from, order: "s.n", values: Vec::new() };
+    let before = findings.total();
     let any = blame(db, findings, query, |row| Ok(format!("{:?} {}", short(&row.try_get_by_index::<String>(1)?), reference.unknown))).await?;
     if any {
+        findings.for_want_of(before, lacking(db, stage, reference, &condition).await?);
         sql::execute(db, &format!("UPDATE {} AS s SET bad = 1 WHERE {condition}", stage.name), []).await?;
     }
     Ok(())
+}
+
+/// The first thing that is referred to and not recorded.
+async fn lacking<C: ConnectionTrait>(db: &C, stage: &Stage, reference: &Reference, condition: &str) -> Result<Lacking, RecordError> {
+    let fields: Vec<String> = reference.on.iter().map(|entry| format!("s.{}", pair(entry).1)).collect();
+    let text = format!("SELECT {} FROM {} s WHERE {condition} ORDER BY s.n LIMIT 1", fields.join(", "), stage.name);
+    let row = sql::row(db, &text, []).await?;
+    let mut keys = Vec::with_capacity(fields.len());
+    for index in 0..fields.len() {
+        let key: Option<String> = row.as_ref().map(|row| row.try_get_by_index(index)).transpose()?;
+        keys.push(key.unwrap_or_default());
+    }
+    Ok(Lacking { what: reference.what(), keys })
 }
 
 /// That what a staged row `s` refers to is neither recorded nor in the same file (`good`: in a row that isn't wrong).

@@ -69,18 +69,30 @@ pub enum RecordError {
     Stopped,
 }
 
+/// Something that is not recorded yet, for want of which a row is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// What it is: a table and the fields that identify a row of it, or one of the words of [`crate::facts`].
+    pub what: String,
+    /// Which one: the values of those fields, in their order.
+    pub keys: Vec<String>,
+}
+
 /// Collects errors, up to a bound.
 #[derive(Debug)]
 pub(crate) struct Findings {
     errors: Vec<ImportError>,
     total: u64,
     max: usize,
+    /// How many errors would not be there if something more were recorded, and the first such thing.
+    lacking_total: u64,
+    lacking: Option<Lacking>,
 }
 
 impl Findings {
     /// Nothing found yet; at most `max` errors are kept.
     pub(crate) const fn new(max: usize) -> Self {
-        Self { errors: Vec::new(), total: 0, max }
+        Self { errors: Vec::new(), total: 0, max, lacking_total: 0, lacking: None }
     }
 
     /// How many errors are kept.
@@ -100,6 +112,8 @@ impl Findings {
     }
 
     pub(crate) fn append(&mut self, others: Self) {
+        self.lacking_total += others.lacking_total;
+        self.lacking = self.lacking.take().or(others.lacking);
         let kept = u64::try_from(others.errors.len()).unwrap_or(u64::MAX);
         self.count_more(others.total.saturating_sub(kept));
         others.errors.into_iter().for_each(|error| self.push(error));
@@ -112,6 +126,22 @@ impl Findings {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.total == 0
+    }
+
+    /// How many errors there are.
+    pub(crate) const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Notes that the errors after the first `before` are there because something is not recorded yet.
+    pub(crate) fn for_want_of(&mut self, before: u64, lacking: Lacking) {
+        self.lacking_total += self.total - before;
+        self.lacking.get_or_insert(lacking);
+    }
+
+    /// What to wait for, where nothing else is wrong.
+    pub(crate) fn only_lacking(&self) -> Option<&Lacking> {
+        self.lacking.as_ref().filter(|_| self.lacking_total == self.total)
     }
 
     pub(crate) fn into_errors(self, file: &str) -> ImportErrors {

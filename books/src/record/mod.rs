@@ -19,6 +19,7 @@ mod same_number;
 mod shape;
 mod stage;
 mod table;
+pub(crate) mod within;
 
 use std::io::{BufReader, Read};
 
@@ -26,7 +27,7 @@ use program::calendar::Instant;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use tokio::sync::mpsc;
 
-pub use self::error::{DRY_RUN_ERRORS_MAX, ERRORS_MAX, ImportError, ImportErrors, RecordError};
+pub use self::error::{DRY_RUN_ERRORS_MAX, ERRORS_MAX, ImportError, ImportErrors, Lacking, RecordError};
 pub use self::kinds::{FactKind, UnknownKind};
 pub use self::rows::Format;
 
@@ -208,20 +209,24 @@ impl Merging<'_> {
             }
         }
         let recorded = counted(tx, self.stages, self.read).await?;
-        if self.kind == FactKind::Voids {
-            voiding::void(tx, &self.stages[0], seq, &mut findings).await?;
-        } else {
-            for stage in self.stages {
-                merge::merge(tx, stage, seq).await?;
-            }
-            for stage in self.stages {
-                rules::check(&Merged { tx, stage, seq }, &mut findings).await?;
-            }
-            merge::raise_revisions(tx, self.stages).await?;
-        }
+        bring_in(tx, self.kind, self.stages, seq, &mut findings).await?;
         merge::note(tx, seq, self.now, self.kind.name(), self.origin, (recorded.new, recorded.filled)).await?;
         Ok((recorded, findings))
     }
+}
+
+/// Merges checked rows, and looks at what only merged rows can show.
+async fn bring_in(tx: &DatabaseTransaction, kind: FactKind, stages: &[Stage], seq: i64, findings: &mut Findings) -> Result<(), RecordError> {
+    if kind == FactKind::Voids {
+        return voiding::void(tx, &stages[0], seq, findings).await;
+    }
+    for stage in stages {
+        merge::merge(tx, stage, seq).await?;
+    }
+    for stage in stages {
+        rules::check(&Merged { tx, stage, seq }, findings).await?;
+    }
+    Ok(merge::raise_revisions(tx, stages).await?)
 }
 
 /// A file of invoices may bring items too.
@@ -273,13 +278,19 @@ async fn fill_stages<R: Read + Send + 'static>(
         stages[index].insert(&tx, batch).await?;
     }
     let (read, mut findings) = reading.await.map_err(|_| RecordError::Stopped)?.map_err(RecordError::Read)?;
-    for (index, stage) in stages.iter().enumerate() {
-        stage.complete(&tx).await?;
-        fold::fold(&tx, stage, &mut findings).await?;
-        stage.settle_amounts(&tx, (index > 0).then(|| &stages[0]), &mut findings).await?;
-    }
+    complete(&tx, stages, &mut findings).await?;
     tx.commit().await?;
     Ok((u64::try_from(read).unwrap_or(0), findings))
+}
+
+/// Makes staged rows ready for checks.
+async fn complete<C: ConnectionTrait>(db: &C, stages: &[Stage], findings: &mut Findings) -> Result<(), RecordError> {
+    for (index, stage) in stages.iter().enumerate() {
+        stage.complete(db).await?;
+        fold::fold(db, stage, findings).await?;
+        stage.settle_amounts(db, (index > 0).then(|| &stages[0]), findings).await?;
+    }
+    Ok(())
 }
 
 /// What the staged rows bring, by what was marked in them.

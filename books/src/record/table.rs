@@ -103,6 +103,14 @@ impl Kind {
     }
 }
 
+impl Reference {
+    /// What must be there: the table and the fields that name a row of it.
+    pub(crate) fn what(&self) -> String {
+        let fields: Vec<&str> = self.on.iter().map(|entry| pair(entry).0).collect();
+        format!("{}.{}", self.table, fields.join("+"))
+    }
+}
+
 impl Table {
     /// All its fields that a file brings.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -1,4 +1,4 @@
-//! Providers' messages: one effect each, and none about something that nobody knows (invariants 19 and 25).
+//! Providers' messages and facts by webhook: one effect each, and none about something that nobody knows (invariants 19 and 25).
 
 use super::finding::Invariant;
 use super::finding::Invariant::{OneEffect, ReportedKnown};
@@ -6,11 +6,12 @@ use super::scan::Scan;
 use crate::load::row::LoadError;
 
 const MESSAGE: &[&str] = &["provider", "event", "payout"];
+const TOLD: &[&str] = &["source", "event", "type"];
 
 /// A query, what its columns are called, and what is wrong with its rows.
 type Rule = (Invariant, &'static str, &'static [&'static str], &'static str);
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 9] = [
     (
         ReportedKnown,
         "SELECT i.provider, i.event, i.payout FROM inbound_events i WHERE i.state = 'applied' AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.id = i.payout) \
@@ -49,6 +50,26 @@ const RULES: [Rule; 6] = [
         OneEffect,
         "SELECT provider, event, MIN(payout) FROM inbound_events GROUP BY provider, event HAVING COUNT(*) > 1 ORDER BY 1, 2",
         MESSAGE,
+        "the message is recorded more than once",
+    ),
+    (
+        OneEffect,
+        "SELECT f.source, f.event, f.what FROM fact_events f WHERE f.seq IS NOT NULL AND NOT EXISTS (SELECT 1 FROM recordings r \
+           WHERE r.seq = f.seq AND r.origin LIKE 'webhook:%' AND (f.kind IS NULL OR r.kind = f.kind)) ORDER BY 1, 2",
+        TOLD,
+        "the message has recorded facts, and no recording is its",
+    ),
+    (
+        OneEffect,
+        "SELECT r.origin, r.kind, r.seq FROM recordings r WHERE (r.origin LIKE 'webhook:facts/%' OR r.origin LIKE 'webhook:stripe/%') AND NOT EXISTS (SELECT 1 FROM fact_events f WHERE f.seq = r.seq) \
+         ORDER BY 3",
+        &["origin", "kind", "seq"],
+        "facts are recorded that came by webhook, and no message brought them",
+    ),
+    (
+        OneEffect,
+        "SELECT source, event, MIN(what) FROM fact_events GROUP BY source, event HAVING COUNT(*) > 1 ORDER BY 1, 2",
+        TOLD,
         "the message is recorded more than once",
     ),
 ];

@@ -18,10 +18,11 @@ pub(crate) mod statuses;
 pub(crate) mod tiers;
 pub(crate) mod voids;
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::nearest::nearest;
-use super::table::Kind;
+use super::table::{Kind, pair};
 
 /// Statuses of members.
 pub(crate) const STATUSES: &[&str] = &["active", "suspended", "terminated"];
@@ -119,6 +120,12 @@ impl FactKind {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.kind().name
+    }
+
+    /// All that rows of any kind refer to: what it is called, its table and the fields that name a row of it.
+    pub(crate) fn references() -> BTreeSet<(String, &'static str, Vec<&'static str>)> {
+        let all = Self::ALL.into_iter().flat_map(|kind| kind.kind().references);
+        all.map(|reference| (reference.what(), reference.table, reference.on.iter().map(|entry| pair(entry).0).collect())).collect()
     }
 
     pub(crate) fn kind(self) -> &'static Kind {

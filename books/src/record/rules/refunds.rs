@@ -7,7 +7,8 @@ use program::refund::{Refund, RefundError, RefundKind, spread};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Value};
 
 use super::{Merged, text};
-use crate::record::error::{Findings, RecordError};
+use crate::facts::{PAYMENT, ROOM};
+use crate::record::error::{Findings, Lacking, RecordError};
 use crate::record::stage::{AFFECTED, LOOKED_AT, Stage, line_number};
 use crate::sql;
 
@@ -90,11 +91,16 @@ impl Change {
 
 async fn after_payment(merged: &Merged<'_>, findings: &mut Findings) -> Result<(), RecordError> {
     let joined = format!("FROM {} s JOIN invoices i ON i.id = s.invoice WHERE {LOOKED_AT}", merged.staged());
-    merged
-        .blame(findings, "invoice", ("s.line, s.invoice", &format!("{joined} AND i.paid_at IS NULL")), |row| {
+    let unpaid = format!("{joined} AND i.paid_at IS NULL");
+    let before = findings.total();
+    let any = merged
+        .blame(findings, "invoice", ("s.line, s.invoice", &unpaid), |row| {
             Ok(format!("invoice {:?} is not paid; fill its paid_at first", text(row, 1)?))
         })
         .await?;
+    if any && let Some(row) = merged.rows(&format!("SELECT s.invoice {unpaid} ORDER BY s.n LIMIT 1"), []).await?.first() {
+        findings.for_want_of(before, Lacking { what: PAYMENT.into(), keys: vec![text(row, 0)?] });
+    }
     merged
         .blame(findings, "refunded_at", ("s.line, s.refunded_at, i.paid_at", &format!("{joined} AND s.refunded_at < i.paid_at")), |row| {
             let (refunded, paid): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
@@ -262,6 +268,11 @@ impl Refunded {
         };
         // A new refund may take what a recorded, later one needs: then the new one is to blame.
         let line = refund.and_then(|refund| self.lines.get(refund)).or_else(|| self.lines.values().max()).copied().unwrap_or(1);
+        let before = findings.total();
         findings.add(line, column, format!("invoice {invoice:?} can't bear its refunds, taken in order of date: {error}"));
+        // A chargeback won, which gives back what others may take, or the chargeback itself may be still to come.
+        if matches!(error, RefundError::MoreThanLeft { .. } | RefundError::MoreThanChargedBack { .. }) {
+            findings.for_want_of(before, Lacking { what: ROOM.into(), keys: vec![invoice.to_owned()] });
+        }
     }
 }

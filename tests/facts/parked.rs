@@ -1,0 +1,133 @@
+//! What waits is seen, is tried again by the service when what it waits for is recorded, however that comes, or is dropped by a person.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::app::Engine;
+use crate::sender;
+use crate::told::{event, row};
+use crate::world::{World, parked_now};
+
+fn metrics(port: u16) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it reads");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("it answers");
+    text
+}
+
+fn what_waits_is_seen_and_goes_on(engine: Engine) {
+    let world = World::start(engine);
+    let invoice = row("invoices", json!({ "id": "I", "customer": "c", "partner": "a", "currency": "USD", "subtotal": "10.00" }));
+    let refund = row("refunds", json!({ "id": "R", "invoice": "I", "amount": "5", "refunded_at": "2026-01-12T12:00:00Z" }));
+    assert_eq!(sender::fact(world.port, &refund).said(), (200, "parked"));
+    assert_eq!(sender::fact(world.port, &invoice).said(), (200, "parked"));
+    let parked = parked_now(&world.app);
+    assert_eq!(
+        (&parked[0]["id"], &parked[0]["waits_for"]),
+        (&json!("facts/msg_refunds_R"), &json!("invoices.id I")),
+        "in the order in which they came"
+    );
+    assert_eq!((&parked[1]["waits_for"], &parked[1]["rows"][0]["subtotal"]), (&json!("customers.id c"), &json!("10.00")));
+    assert!(parked[0]["reason"].as_str().is_some_and(|reason| reason.contains("is no recorded invoice")), "{parked}");
+    let listed = world.app.ok("facts parked").stdout_text();
+    assert!(listed.contains("facts/msg_invoices_I") && listed.contains("customers.id c"), "{listed}");
+
+    // By command, not by webhook; the invoice still lacks its partner.
+    world.app.import("customers", "id,name\nc,C");
+    world.until("it waits for the next", "SELECT COUNT(*) FROM fact_events WHERE waits_for = 'partners.id' AND tries = 1", 1);
+    crate::wait::until(
+        "the metric says two",
+        crate::wait::LONG,
+        || metrics(world.port).contains("tributary_facts_parked 2").then_some(()),
+        || metrics(world.port),
+    );
+    world.app.import("partners", "id,name,program,tier,tier_since\na,A,p,base,2026-01-01");
+    world.until("the invoice is recorded", "SELECT COUNT(*) FROM invoices", 1);
+    // The refund waits for the payment now.
+    world.until("the refund waits for the payment", "SELECT COUNT(*) FROM fact_events WHERE waits_for = 'payment of invoice'", 1);
+    let paid = row("invoices", json!({ "id": "I", "customer": "c", "currency": "USD", "subtotal": 10, "paid_at": "2026-01-10T12:00:00Z" }));
+    assert_eq!(sender::fact_body(world.port, "msg_paid", &paid.body()).said(), (200, "recorded"));
+    world.until("the refund is recorded", "SELECT COUNT(*) FROM refunds", 1);
+    assert_eq!(sender::fact(world.port, &refund).said(), (200, "parked"), "a repeat is answered as the first time");
+    assert!(metrics(world.port).contains(r#"tributary_fact_webhooks_total{source="facts",answer="parked"}"#), "{}", metrics(world.port));
+    world.end();
+}
+
+fn people_try_again_and_drop(engine: Engine) {
+    let world = World::start(engine);
+    let refund = json!({ "id": "re_1", "status": "succeeded", "amount": 100, "currency": "usd", "created": 1_768_046_500, "payment_intent": "pi_1" });
+    assert_eq!(sender::event(world.port, &event("evt_1", "refund.created", 1_768_046_500, &refund)).said(), (200, "parked"));
+    let app = &world.app;
+    let tried = app.run("facts retry stripe/evt_1 --by op");
+    assert_eq!(tried.status.code(), Some(1), "it still waits");
+    assert!(tried.stdout_text().contains("no invoice of payment pi_1 is known yet"), "{}", tried.stdout_text());
+    assert_eq!(app.run("facts drop stripe/evt_1 --by ap --reason unrelated").status.code(), Some(2), "an approver may not");
+    assert_eq!(app.run("facts drop stripe/evt_9 --by op --reason unrelated").status.code(), Some(2), "there is none");
+    app.ok("facts drop stripe/evt_1 --by op --reason unrelated");
+    assert_eq!(parked_now(app), json!([]));
+    assert_eq!(app.run("facts retry stripe/evt_1 --by op").status.code(), Some(2), "it is parked no longer");
+    assert_eq!(world.count("fact_events WHERE state = 'dropped' AND dropped_by = 'op' AND dropped_reason = 'unrelated'"), 1);
+    assert_eq!(world.count("audit_log WHERE act IN ('fact.retried', 'fact.dropped')"), 2);
+    let refused = app.access().try_execute("UPDATE fact_events SET state = 'parked', ended_at = NULL, dropped_by = NULL, dropped_reason = NULL");
+    assert!(refused.is_err(), "what has ended stays so");
+    world.end();
+}
+
+/// A refund of Stripe's that failed after all is recorded in neither order, or a person is told.
+fn a_refund_that_failed_is_none(engine: Engine) {
+    let world = World::start(engine);
+    world.app.import("customers", "id,name\nc,C");
+    world.app.import("invoices", "id,customer,currency,subtotal,paid_at\nin_1,c,USD,100.00,2026-01-10T12:00:00Z");
+    let payment = json!({ "id": "inpay_1", "invoice": "in_1", "payment": { "payment_intent": "pi_1" } });
+    assert_eq!(sender::event(world.port, &event("evt_0", "invoice_payment.paid", 1_768_046_500, &payment)).said(), (200, "recorded"));
+    let refund = |id: &str, status: &str| json!({ "id": id, "status": status, "amount": 100, "currency": "usd", "created": 1_768_046_500, "payment_intent": "pi_1" });
+    let tell = |event_id: &str, id: &str, status: &str| {
+        let r#type = if status == "failed" { "refund.failed" } else { "refund.created" };
+        sender::event(world.port, &event(event_id, r#type, 1_768_046_500, &refund(id, status))).body["status"].clone()
+    };
+    assert_eq!([tell("evt_1", "re_1", "failed"), tell("evt_2", "re_1", "succeeded")], ["ignored", "ignored"]);
+    assert_eq!([tell("evt_3", "re_2", "succeeded"), tell("evt_4", "re_2", "failed")], ["recorded", "parked"]);
+    let parked = parked_now(&world.app);
+    assert!(parked[0]["reason"].as_str().is_some_and(|reason| reason.contains("void it")) && parked[0]["waits_for"].is_null(), "{parked}");
+    assert_eq!(world.app.access().texts("SELECT id FROM refunds"), ["re_2"]);
+    world.end();
+}
+
+fn what_waits_is_bounded(engine: Engine) {
+    let world = World::start(engine);
+    world.app.access().execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
+         INSERT INTO fact_events (source, event, what, body_digest, subject, state, answer, reason, tried_seq, received_at) \
+         SELECT 'facts', 'old_' || CAST(i AS TEXT), 'customers.recorded', 'd', '', 'parked', 'parked', 'for a person', 0, 0 FROM n",
+    );
+    let waits = row("invoices", json!({ "id": "I", "customer": "c", "currency": "USD", "subtotal": "10.00" }));
+    let said = sender::fact(world.port, &waits);
+    assert_eq!((said.status, &said.body["code"]), (503, &json!("too-many-parked")), "{said:?}");
+    assert_eq!(
+        sender::fact(world.port, &row("customers", json!({ "id": "c", "name": "C" }))).said(),
+        (200, "recorded"),
+        "what need not wait is taken"
+    );
+    assert_eq!(sender::fact(world.port, &waits).said(), (200, "recorded"), "and what was refused may come again");
+    world.end();
+}
+
+macro_rules! each_engine {
+    ($($proof:ident),+ $(,)?) => {$(
+        mod $proof {
+            #[test]
+            fn on_sqlite() {
+                super::$proof($crate::app::Engine::Sqlite);
+            }
+            #[test]
+            fn on_postgres() {
+                super::$proof($crate::app::Engine::Postgres);
+            }
+        }
+    )+};
+}
+
+each_engine!(what_waits_is_seen_and_goes_on, people_try_again_and_drop, a_refund_that_failed_is_none, what_waits_is_bounded);
