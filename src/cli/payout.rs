@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use durable::runs;
 use program::payout::{NotAPayoutId, Payout, PayoutId, Word};
 use workflows::PayoutRun;
-use workflows::payout::{PayoutInput, look_again_at_held, payout_of};
+use workflows::payout::{PayoutInput, id_of_payment, look_again_at_held};
 
 use super::configured::ConfigArgs;
 use super::{At, CliError, act, destination, output, reconcile, wake};
@@ -230,8 +230,9 @@ async fn retry(at: &At, id: &PayoutId, by: &str, config: &ConfigArgs) -> Result<
             retry_of: Some(id.to_string()),
         };
         let started = runs::start_as::<PayoutRun>(tx, &input.key(), &input, durable::Instant(at.now.0)).await?;
-        let new = payout_of(&started.run).map_err(|error| CliError::Failed(error.to_string()))?;
-        let names = Names { id: &new, key: started.run.as_str(), workflow: Some(started.run.as_str()) };
+        let new =
+            id_of_payment(tx, &format!("settlement {}", input.payment()), &started.run).await.map_err(|error| CliError::Failed(error.to_string()))?;
+        let names = Names { id: &new, key: new.as_str(), workflow: Some(started.run.as_str()) };
         Ok(retry::retry(tx, id, names, by, at.now, &limits).await?)
     });
     stands(at, &made.await?)

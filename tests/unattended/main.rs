@@ -50,6 +50,7 @@ mod faults;
 mod kills;
 mod letters;
 mod poisoned;
+mod restored;
 mod story;
 mod two_services;
 mod webhooks;

@@ -86,6 +86,18 @@ pub(crate) fn destine(app: &App, facts: Facts) {
     });
 }
 
+/// What a service's first start does: the books get their identity.
+pub(crate) fn identify(app: &App) {
+    RUNTIME.block_on(async {
+        let books = Books::open(&app.url()).await.expect("the database opens");
+        let tx = books.begin_write().await.expect("a transaction begins");
+        books::instance::begin(&tx, "dbi_0190b6a2-7c3d-7e4f-8a5b-6c7d8e9f0a1b", BEFORE.parse().expect("an instant")).await.expect("an identity");
+        tx.commit().await.expect("a transaction is committed");
+        books.write().clone().close().await.expect("the database closes");
+        books.read().clone().close().await.expect("the database closes");
+    });
+}
+
 impl World {
     /// Around books that are there, with a provider that does what `modes` say.
     pub(crate) fn around(app: App, facts: Facts, modes: &[&str]) -> Self {
@@ -120,13 +132,19 @@ impl World {
 
     /// Starts another one.
     pub(crate) fn serve_on(&self, port: u16, clock: &str) -> Serving {
+        let mut command = self.command("serve", clock);
+        command.env("TRIBUTARY_SERVER__LISTEN", format!("127.0.0.1:{port}"));
+        Serving::start(&mut command, &self.log())
+    }
+
+    /// A command with the configuration of the service, at an instant.
+    pub(crate) fn command(&self, line: &str, clock: &str) -> std::process::Command {
         let smtp = self.mail.settings();
-        let mut command = self.app.command("serve");
+        let mut command = self.app.command(line);
         command
             .env("TRIBUTARY_CLOCK__START", clock)
             .env("TRIBUTARY_LOG", "warn,tributary=info,durable=info")
             .env("NO_COLOR", "1")
-            .env("TRIBUTARY_SERVER__LISTEN", format!("127.0.0.1:{port}"))
             .env("TRIBUTARY_PAYOUTS__ADAPTER", "webhook")
             .env("TRIBUTARY_PAYOUTS__URL", self.provider.url())
             .env("TRIBUTARY_PAYOUTS__ALLOW_LOOPBACK", "true")
@@ -142,7 +160,13 @@ impl World {
         for (key, value) in &self.settings {
             command.env(key, value);
         }
-        Serving::start(&mut command, &self.log())
+        command
+    }
+
+    /// The same world around other books.
+    pub(crate) fn instead(self, app: App) -> Self {
+        let books = app.access();
+        Self { app, books, ..self }
     }
 
     /// Starts the service at an instant, so that it knows its schedules, and stops it.

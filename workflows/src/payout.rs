@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use books::connection::Books;
+use books::instance;
 use books::load::row::LoadError;
 use books::payouts::due::Due;
 use books::payouts::limits::Limits;
@@ -72,8 +73,14 @@ impl PayoutInput {
     /// The key of the run: a settlement, or a retry of its payout, has one.
     #[must_use]
     pub fn key(&self) -> String {
+        fitting(self.payment())
+    }
+
+    /// What names the payment once in these books.
+    #[must_use]
+    pub fn payment(&self) -> String {
         let reference = format!("{}/{}/{}/{}", self.program, self.period, self.partner, self.currency);
-        fitting(self.retry_of.as_ref().map_or(reference, |failed| format!("retry of {failed}")))
+        self.retry_of.as_ref().map_or(reference, |failed| format!("retry of {failed}"))
     }
 }
 
@@ -127,12 +134,27 @@ pub enum WakeError {
     Runs(#[from] RunError),
 }
 
-/// The id of the payout that a run makes: the run's own UUID.
+/// The id of the payout of a settlement or claim, which is the key of its request, too: the same in every generation of these books, so
+/// that a provider knows what it has paid after a backup was made. `what` names it; books without an identity go by the run.
 ///
 /// # Errors
-/// The run's id is not one of ours.
-pub fn payout_of(run: &durable::RunId) -> Result<PayoutId, program::payout::NotAPayoutId> {
-    format!("pay_{}", run.as_str().trim_start_matches("wfr_")).parse()
+/// The database failed, or the run's id is not one of ours.
+pub async fn id_of_payment(tx: &DatabaseTransaction, what: &str, run: &RunId) -> Result<PayoutId, IdError> {
+    match instance::find(tx).await? {
+        Some(books) => Ok(PayoutId::of(&books.database, what)),
+        None => Ok(format!("pay_{}", run.as_str().trim_start_matches("wfr_")).parse()?),
+    }
+}
+
+/// Why a payout has no id.
+#[derive(Debug, thiserror::Error)]
+pub enum IdError {
+    /// The identity of the books can't be read.
+    #[error(transparent)]
+    Books(#[from] LoadError),
+    /// The run's id is not one of ours.
+    #[error(transparent)]
+    Run(#[from] program::payout::NotAPayoutId),
 }
 
 /// How a payout ended.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::payout::PayoutId;
-use crate::payout::id::is_uuid_v7;
+use crate::payout::id::is_uuid;
 
 /// What the id of a file begins with.
 const PREFIX: &str = "bkf_";
@@ -45,7 +45,7 @@ impl FromStr for BankFileId {
     type Err = NotABankFileId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_one = text.strip_prefix(PREFIX).is_some_and(is_uuid_v7);
+        let is_one = text.strip_prefix(PREFIX).is_some_and(is_uuid);
         if is_one { Ok(Self(text.to_owned())) } else { Err(NotABankFileId(text.chars().take(60).collect())) }
     }
 }

@@ -12,7 +12,7 @@ use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
 use crate::letters::{self, Letter};
-use crate::payout::{Standing, made, payout_of};
+use crate::payout::{Standing, id_of_payment, made};
 use crate::steps;
 
 /// Where a claim stands, as the process goes by it.
@@ -104,10 +104,11 @@ impl TxStep<DatabaseTransaction> for Debit {
         if before.status == Status::Approved {
             tell_submitter(tx, &before, now).await?;
         }
-        let id = payout_of(&self.run).map_err(|error| StepError::fail(error.to_string()))?;
+        let what = format!("mdf_claim {}", self.claim);
+        let id = id_of_payment(tx, &what, &self.run).await.map_err(|error| StepError::caused_by(&error))?;
         let Claim { id: reference, program, partner, amount_minor, currency, .. } = &claim;
         let purpose = Purpose::Claim { claim: reference, program, partner, amount_minor: *amount_minor, currency: *currency };
-        let names = Names { id: &id, key: self.run.as_str(), workflow: Some(self.run.as_str()) };
+        let names = Names { id: &id, key: id.as_str(), workflow: Some(self.run.as_str()) };
         made(tx, purpose, names, now, &self.limits).await.map(Some)
     }
 }

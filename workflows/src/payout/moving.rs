@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use books::instance;
 use books::payouts::hear::{self, Said};
 use books::payouts::intend::{self, Names, Purpose};
 use books::payouts::limits::Limits;
@@ -18,7 +19,7 @@ use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
 use super::asking::{ANSWER, Heard, TOO_LATE, may_repeat};
-use super::{PayoutInput, id_of, payout_of};
+use super::{PayoutInput, id_of, id_of_payment};
 use crate::letters::{self, Letter};
 use crate::steps;
 
@@ -75,11 +76,11 @@ impl TxStep<DatabaseTransaction> for Intend {
 
     async fn run(&self, tx: &DatabaseTransaction) -> Result<Standing, StepError> {
         let wrong = |error: &dyn std::error::Error| StepError::fail(error.to_string());
-        let id = payout_of(&self.run).map_err(|error| wrong(&error))?;
+        let id = id_of_payment(tx, &format!("settlement {}", self.input.payment()), &self.run).await.map_err(|error| StepError::caused_by(&error))?;
         let period = self.input.period.parse().map_err(|error: program::calendar::CalendarError| wrong(&error))?;
         let currency: Currency = self.input.currency.parse().map_err(|error: program::money::MoneyError| wrong(&error))?;
         let whose = Whose { program: &self.input.program, partner: &self.input.partner, period };
-        let names = Names { id: &id, key: self.run.as_str(), workflow: Some(self.run.as_str()) };
+        let names = Names { id: &id, key: id.as_str(), workflow: Some(self.run.as_str()) };
         let now = steps::now(&self.clock);
         made(tx, Purpose::Settlement { whose, currency }, names, now, &self.limits).await
     }
@@ -131,7 +132,9 @@ impl TxStep<DatabaseTransaction> for Request {
     async fn run(&self, tx: &DatabaseTransaction) -> Result<Standing, StepError> {
         let now = steps::now(&self.clock);
         let payout = request::request(tx, &id_of(&self.payout)?, self.adapter, now).await.map_err(|error| told(&error))?;
-        self.unsent.store(true, Ordering::SeqCst);
+        // Books that come from a backup may have sent it before, and have forgotten.
+        let books = instance::find(tx).await.map_err(|error| StepError::caused_by(&error))?;
+        self.unsent.store(books.is_none_or(|books| books.restored_at.is_none()), Ordering::SeqCst);
         standing(tx, &payout, now).await
     }
 }
