@@ -8,6 +8,7 @@ use workflows::recertification::ReviewInput;
 use workflows::settlement_run::SettlementInput;
 use workflows::{CertificationNotices, LotExpiry, PayoutRun, Recertification, SettlementRun};
 
+use crate::claims::{ClaimStage, Word};
 use crate::journals;
 use crate::provider::Mood;
 use crate::world::{Before, Stage};
@@ -62,6 +63,11 @@ bears_everything! {
     a_payout_that_is_paid: stage_of_payout(Mood::Pays);
     a_payout_whose_answer_is_lost: stage_of_payout(Mood::PaysInSilence);
     a_payout_that_is_refused: stage_of_payout(Mood::Refuses);
+    a_claim_that_is_paid: ClaimStage { mood: Mood::Pays, word: Word::Approves };
+    a_claim_whose_payout_is_refused: ClaimStage { mood: Mood::Refuses, word: Word::Approves };
+    a_claim_that_is_rejected: ClaimStage { mood: Mood::Pays, word: Word::Rejects };
+    a_claim_that_is_changed_while_it_waits: ClaimStage { mood: Mood::Pays, word: Word::Adds };
+    a_claim_that_nobody_decides: ClaimStage { mood: Mood::Pays, word: Word::Nothing };
     a_settlement: Stage::<SettlementRun> { before: Before::Recorded, mood: Mood::Pays, key: settlement().key(), input: settlement };
     a_review: Stage::<Recertification> {
         before: Before::Recorded, mood: Mood::Pays, key: "p/2026-04-01".into(),
