@@ -2,7 +2,7 @@
 
 use program::mdf::statement::{Approval, ClaimStatement, FORMAT, Named, Proof};
 
-use super::sample::{flat, pages_of};
+use super::sample::pages_of;
 use crate::{FontDirs, Template, Typesetter};
 
 fn named(id: &str, name: &str) -> Named {
@@ -37,11 +37,13 @@ fn typesetter() -> Typesetter {
 
 #[test]
 fn a_claim_shows_its_figures_people_and_proofs_as_text() {
-    let text = flat(&pages_of(&typesetter(), &serde_json::to_vec(&claim()).expect("JSON")).join("\n"));
+    // Words that may break are drawn in parts.
+    let bare = |text: &str| text.split_whitespace().collect::<String>();
+    let text = bare(&pages_of(&typesetter(), &serde_json::to_vec(&claim()).expect("JSON")).join("\n"));
     for shown in ["Claim statement", "Acme & Söhne", "Spring webinar", "50,000.00 USD", "25,000.00 USD", "20,000.00 USD", "channel_manager", "Jo"] {
-        assert!(text.contains(shown), "{shown} is not in {text}");
+        assert!(text.contains(&bare(shown)), "{shown} is not in {text}");
     }
-    assert!(text.contains("#eval(\"1\") *invoice*.pdf"), "names are inert: {text}");
+    assert!(text.contains(&bare("#eval(\"1\") *invoice*.pdf")), "names are inert: {text}");
 }
 
 #[test]
