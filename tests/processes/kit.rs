@@ -29,45 +29,66 @@ fn settlement() -> SettlementInput {
     SettlementInput { program: "p".into(), period: "2026-04".into() }
 }
 
-/// `NAME::crashes`, `NAME::repeats`, `NAME::failures` and `NAME::journals_of_all_releases_replay` of a stage.
+/// The kit's plays of a stage, as the tests of a module.
+macro_rules! plays {
+    ($stage:expr) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn crashes() {
+            let report = crash_at_every_step(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
+            assert!(report.plays > report.steps.len(), "{report:?}");
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn repeats() {
+            repeat_every_step(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn failures() {
+            fail_and_unwind(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
+        }
+    };
+}
+
+/// `NAME::crashes`, `NAME::repeats` and `NAME::failures` of a stage on which people speak.
+macro_rules! bears_the_kit {
+    ($($name:ident: $stage:expr;)+) => {$(
+        mod $name {
+            use super::*;
+
+            plays!($stage);
+        }
+    )+};
+}
+
+/// The same of a stage without people, and `NAME::journals_of_all_releases_replay`.
 macro_rules! bears_everything {
     ($($name:ident: $stage:expr;)+) => {$(
         mod $name {
             use super::*;
 
-            #[tokio::test(flavor = "multi_thread")]
-            async fn crashes() {
-                let report = crash_at_every_step(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
-                assert!(report.plays > report.steps.len(), "{report:?}");
-            }
+            plays!($stage);
 
             #[tokio::test(flavor = "multi_thread")]
             async fn journals_of_all_releases_replay() {
                 journals::all_replay(stringify!($name), &$stage).await;
             }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn repeats() {
-                repeat_every_step(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn failures() {
-                fail_and_unwind(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
-            }
         }
     )+};
+}
+
+bears_the_kit! {
+    a_claim_that_is_paid: ClaimStage { mood: Mood::Pays, word: Word::Approves };
+    a_claim_whose_payout_is_refused: ClaimStage { mood: Mood::Refuses, word: Word::Approves };
+    a_claim_that_is_rejected: ClaimStage { mood: Mood::Pays, word: Word::Rejects };
+    a_claim_that_is_changed_while_it_waits: ClaimStage { mood: Mood::Pays, word: Word::Adds };
+    a_claim_that_nobody_decides: ClaimStage { mood: Mood::Pays, word: Word::Nothing };
 }
 
 bears_everything! {
     a_payout_that_is_paid: stage_of_payout(Mood::Pays);
     a_payout_whose_answer_is_lost: stage_of_payout(Mood::PaysInSilence);
     a_payout_that_is_refused: stage_of_payout(Mood::Refuses);
-    a_claim_that_is_paid: ClaimStage { mood: Mood::Pays, word: Word::Approves };
-    a_claim_whose_payout_is_refused: ClaimStage { mood: Mood::Refuses, word: Word::Approves };
-    a_claim_that_is_rejected: ClaimStage { mood: Mood::Pays, word: Word::Rejects };
-    a_claim_that_is_changed_while_it_waits: ClaimStage { mood: Mood::Pays, word: Word::Adds };
-    a_claim_that_nobody_decides: ClaimStage { mood: Mood::Pays, word: Word::Nothing };
     a_settlement: Stage::<SettlementRun> { before: Before::Recorded, mood: Mood::Pays, key: settlement().key(), input: settlement };
     a_review: Stage::<Recertification> {
         before: Before::Recorded, mood: Mood::Pays, key: "p/2026-04-01".into(),
