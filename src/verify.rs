@@ -45,6 +45,7 @@ async fn check(tx: &DatabaseTransaction, now: Instant) -> Result<Report, VerifyE
         report.offend(invariant(finding.check), &[("id", &finding.id), ("check", finding.check)], finding.reason);
     }
     check_statements(tx, &mut report).await?;
+    check_claims(tx, &mut report).await?;
     Ok(report)
 }
 
@@ -95,4 +96,24 @@ async fn check_statements(tx: &DatabaseTransaction, report: &mut Report) -> Resu
             }
         }
     }
+}
+
+const TOLD_OF_CLAIMS: &str = "SELECT c.id FROM claims c JOIN payouts p ON p.kind = 'mdf_claim' AND p.reference = c.id JOIN workflow_runs r ON r.id = p.workflow \
+                              WHERE c.status = 'paid' AND r.workflow = 'mdf_claim' AND r.status = 'done' ORDER BY c.id";
+
+/// Each claim that was paid is told by a statement.
+async fn check_claims(tx: &DatabaseTransaction, report: &mut Report) -> Result<(), VerifyError> {
+    use sea_orm::ConnectionTrait as _;
+    let backend = tx.get_database_backend();
+    for row in tx.query_all_raw(Statement::from_string(backend, TOLD_OF_CLAIMS)).await? {
+        let claim: String = row.try_get_by_index(0)?;
+        let key = Letter::ClaimStatement { claim: claim.clone() }.key();
+        let letter =
+            Statement::from_sql_and_values(backend, "SELECT 1 FROM outbox WHERE topic = $1 AND key = $2", [TOPIC.into(), key.as_str().into()]);
+        if tx.query_one_raw(letter).await?.is_none() {
+            let keys = [("claim", claim.as_str()), ("letter", key.as_str())];
+            report.offend(Invariant::OneMessage, &keys, "it is paid and its run has ended, and no statement was posted");
+        }
+    }
+    Ok(())
 }

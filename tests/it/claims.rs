@@ -353,7 +353,40 @@ fn the_route_is_by_the_amount_in_the_programme_s_currency(app: &App) {
     assert_eq!(approve(app, "CL-1", "fin").status, Status::Approved);
 }
 
+/// A paid claim, one whose payout failed and one that is held: books are exported, and history recomputed, with them.
+fn exports_and_simulations_bear_claims(app: &App) {
+    world(app);
+    for (number, id) in [(1, "CL-1"), (2, "CL-2")] {
+        submit(app, id, 1_000_000);
+        approve(app, id, "jo");
+        pay(app, id, number);
+        request(app, number, "webhook");
+        hear(app, number, said(if number == 1 { Said::Paid } else { Said::Failed }, Source::Answer));
+    }
+    submit(app, "CL-3", 1_000_000);
+    let before = app.access().dump();
+    for format in ["csv", "beancount", "hledger"] {
+        let journal = app.ok(&format!("export journal --format {format}")).stdout_text();
+        assert!(journal.to_lowercase().contains("held"), "{format} has the account of what is held");
+    }
+    let owed = app.json("export accruals --as-of 2027-01-15 --json");
+    assert!(owed.to_string().contains("acme"), "{owed}");
+    let csv = app.ok("export payouts --format csv").stdout_text();
+    assert_eq!(csv.matches("mdf_claim").count(), 2, "{csv}");
+    let programme = app.write("program", "toml", &format!("{PROGRAMME}{MDF}").replace("\"12%\"", "\"13%\""));
+    app.ok(&format!("simulate --program {programme} --from 2026-11 --through 2026-12"));
+    crate::database::assert_same(&before, &app.access().dump(), "what only reads");
+    let said = app.json("wallet show --partner acme --json");
+    let usd = said["wallets"].as_array().and_then(|all| all.iter().find(|one| one["currency"] == "USD")).expect("a wallet");
+    let kinds: Vec<&str> = usd["history"].as_array().expect("history").iter().filter_map(|moved| moved["kind"].as_str()).collect();
+    for kind in ["accrual", "hold", "capture", "release", "returned"] {
+        assert!(kinds.contains(&kind), "{kind}: {kinds:?}");
+    }
+    assert_eq!((&usd["balance"], &usd["held"], &usd["available"]), (&"35000.00".into(), &"5000.00".into(), &"30000.00".into()));
+}
+
 on_both_databases!(
+    exports_and_simulations_bear_claims,
     the_worked_example,
     many_at_once_never_overdraw,
     holds_take_the_oldest_lots_and_give_the_youngest_back,

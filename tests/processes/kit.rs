@@ -8,6 +8,7 @@ use workflows::recertification::ReviewInput;
 use workflows::settlement_run::SettlementInput;
 use workflows::{CertificationNotices, LotExpiry, PayoutRun, Recertification, SettlementRun};
 
+use crate::claims::{ClaimStage, Word};
 use crate::journals;
 use crate::provider::Mood;
 use crate::world::{Before, Stage};
@@ -28,34 +29,60 @@ fn settlement() -> SettlementInput {
     SettlementInput { program: "p".into(), period: "2026-04".into() }
 }
 
-/// `NAME::crashes`, `NAME::repeats`, `NAME::failures` and `NAME::journals_of_all_releases_replay` of a stage.
+/// The kit's plays of a stage, as the tests of a module.
+macro_rules! plays {
+    ($stage:expr) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn crashes() {
+            let report = crash_at_every_step(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
+            assert!(report.plays > report.steps.len(), "{report:?}");
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn repeats() {
+            repeat_every_step(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn failures() {
+            fail_and_unwind(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
+        }
+    };
+}
+
+/// `NAME::crashes`, `NAME::repeats` and `NAME::failures` of a stage on which people speak.
+macro_rules! bears_the_kit {
+    ($($name:ident: $stage:expr;)+) => {$(
+        mod $name {
+            use super::*;
+
+            plays!($stage);
+        }
+    )+};
+}
+
+/// The same of a stage without people, and `NAME::journals_of_all_releases_replay`.
 macro_rules! bears_everything {
     ($($name:ident: $stage:expr;)+) => {$(
         mod $name {
             use super::*;
 
-            #[tokio::test(flavor = "multi_thread")]
-            async fn crashes() {
-                let report = crash_at_every_step(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
-                assert!(report.plays > report.steps.len(), "{report:?}");
-            }
+            plays!($stage);
 
             #[tokio::test(flavor = "multi_thread")]
             async fn journals_of_all_releases_replay() {
                 journals::all_replay(stringify!($name), &$stage).await;
             }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn repeats() {
-                repeat_every_step(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn failures() {
-                fail_and_unwind(&$stage).await.unwrap_or_else(|error| panic!("{error}"));
-            }
         }
     )+};
+}
+
+bears_the_kit! {
+    a_claim_that_is_paid: ClaimStage { mood: Mood::Pays, word: Word::Approves };
+    a_claim_whose_payout_is_refused: ClaimStage { mood: Mood::Refuses, word: Word::Approves };
+    a_claim_that_is_rejected: ClaimStage { mood: Mood::Pays, word: Word::Rejects };
+    a_claim_that_is_changed_while_it_waits: ClaimStage { mood: Mood::Pays, word: Word::Adds };
+    a_claim_that_nobody_decides: ClaimStage { mood: Mood::Pays, word: Word::Nothing };
 }
 
 bears_everything! {

@@ -8,6 +8,8 @@ mod provider;
 mod world;
 
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod journals;
 #[cfg(test)]
 mod kit;

@@ -25,7 +25,7 @@ use workflows::{CertificationNotices, LotExpiry, PayoutRun, Recertification, Set
 use crate::provider::{Mood, Provider};
 
 /// The moment at which everything here happens.
-const NOW: &str = "2026-05-02T12:00:00Z";
+pub(crate) const NOW: &str = "2026-05-02T12:00:00Z";
 
 const PROGRAMME: &str = r#"
 [program]
@@ -49,6 +49,16 @@ expires_after_months = 1
 [settlement]
 first_period = "2026-03"
 minimum_payout = "50.00"
+[mdf]
+cost_share = "50%"
+[[mdf.approvals]]
+role = "channel_manager"
+within = "48h"
+remind_every = "30h"
+escalate_to = "channel_chief"
+[[mdf.approvals]]
+role = "finance"
+within = "48h"
 "#;
 
 const FACTS: [(&str, &str); 4] = [
@@ -98,6 +108,9 @@ impl Made {
         for user in ["fin", "fin2"] {
             run(&format!("user add --id {user} --email {user}@vendor.example --role finance"), NOW);
         }
+        for (user, rest) in [("sue", "--role partner --partner acme"), ("jo", "--role channel_manager"), ("chief", "--role channel_chief")] {
+            run(&format!("user add --id {user} --email {user}@vendor.example {rest}"), NOW);
+        }
         for partner in ["acme", "beta"] {
             let added = run(
                 &format!("--json payout destination add --partner {partner} --currency USD --name {partner} --token tok_{partner} --by fin"),
@@ -132,16 +145,27 @@ impl<W: Workflow> Theatre for Stage<W> {
             Before::Recorded => &*RECORDED,
             Before::Settled => &*SETTLED,
         };
-        let directory = tempfile::tempdir().map_err(|error| KitError::World(error.to_string()))?;
-        let file = directory.path().join("books.db");
-        copy(made.0.path(), &file);
-        let books = Books::open(&format!("sqlite://{}", file.display())).await.map_err(|error| KitError::World(error.to_string()))?;
+        let (directory, books) = opened(made).await?;
         let database = Database::new(books.write().clone(), books.read().clone());
         let now: program::calendar::Instant = NOW.parse().expect("an instant");
         let clock = Arc::new(ManualClock::at(Instant(now.0)));
         let provider = Arc::new(Provider::new(self.mood));
         Ok(Copy { _directory: directory, books, database, clock, provider, key: self.key.clone(), input: self.input })
     }
+}
+
+/// A copy of a database, open.
+async fn opened(made: &Made) -> Result<(TempDir, Books), KitError> {
+    let directory = tempfile::tempdir().map_err(|error| KitError::World(error.to_string()))?;
+    let file = directory.path().join("books.db");
+    copy(made.0.path(), &file);
+    let books = Books::open(&format!("sqlite://{}", file.display())).await.map_err(|error| KitError::World(error.to_string()))?;
+    Ok((directory, books))
+}
+
+/// A copy of the books when April was final.
+pub(crate) async fn settled() -> Result<(TempDir, Books), KitError> {
+    opened(&SETTLED).await
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -44,6 +44,7 @@ mod serving;
 mod wait;
 mod world;
 
+mod claims;
 mod crash_points;
 mod downtime;
 mod faults;

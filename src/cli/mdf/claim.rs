@@ -158,7 +158,7 @@ async fn submit(at: &At, args: &SubmitArgs) -> Result<(), CliError> {
     let books = at.books().await?;
     let told = act::transact(at, &books, async |tx| {
         let currency = campaigns::find(tx, &args.campaign).await?.currency;
-        let proofs: Vec<NewProof<'_>> = kept.iter().map(Kept::new).collect();
+        let proofs: Vec<NewProof<'_>> = kept.iter().map(Kept::proof).collect();
         let new = New {
             id: &args.id,
             campaign: &args.campaign,
@@ -178,7 +178,7 @@ async fn add_proof(at: &At, id: &str, kept: &[Kept], by: &str) -> Result<(), Cli
     let books = at.books().await?;
     let told = act::transact(at, &books, async |tx| {
         let waited_for = waited_for(tx, id).await?;
-        let proofs: Vec<NewProof<'_>> = kept.iter().map(Kept::new).collect();
+        let proofs: Vec<NewProof<'_>> = kept.iter().map(Kept::proof).collect();
         let (claim, _) = of_claim::add(tx, id, &proofs, by, at.now).await?;
         mdf_claim::changed(tx, &claim, waited_for.as_deref(), at.now).await?;
         told(tx, claim).await

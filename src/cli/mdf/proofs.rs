@@ -22,7 +22,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(&self) -> NewProof<'_> {
+    pub(super) fn proof(&self) -> NewProof<'_> {
         NewProof { sha256: &self.sha256, name: &self.name, media_type: self.media_type, bytes: self.bytes }
     }
 }

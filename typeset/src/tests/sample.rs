@@ -118,6 +118,13 @@ pub(super) fn pages(typesetter: &Typesetter, statement: &Statement) -> Vec<Strin
     document.pages().iter().map(|page| text_in(&page.frame)).collect()
 }
 
+/// The text of each page of what a template makes of data.
+pub(super) fn pages_of(typesetter: &Typesetter, data: &[u8]) -> Vec<String> {
+    let (document, warnings) = typesetter.lay_out(&typesetter.world_of(data.to_vec())).unwrap();
+    assert_eq!(warnings, []);
+    document.pages().iter().map(|page| text_in(&page.frame)).collect()
+}
+
 fn text_in(frame: &Frame) -> String {
     let mut text = String::new();
     for (_, item) in frame.items() {

@@ -1,0 +1,172 @@
+//! A claim with nobody there but its approvers: held, asked for by mail, debited, paid by the provider, told with its statement
+//! (domain.md §8.9).
+
+use serde_json::Value;
+
+use crate::app::{App, Engine};
+use crate::facts::Facts;
+use crate::process::{self, Finished};
+use crate::world::World;
+
+const FACTS: Facts = Facts { partners: 1, first: 4, last: 4 };
+/// When people act; the service's clock begins later.
+const THEN: &str = "2026-05-04T08:00:00Z";
+
+const PROGRAMME: &str = r#"
+[program]
+id = "p"
+name = "Reseller programme"
+currency = "USD"
+timezone = "UTC"
+[[tiers]]
+id = "gold"
+name = "Gold"
+threshold = "0"
+rate = "12%"
+coop_rate = "2%"
+[settlement]
+first_period = "2026-04"
+release = "manual"
+[mdf]
+cost_share = "50%"
+[[mdf.approvals]]
+role = "channel_manager"
+within = "48h"
+remind_every = "24h"
+escalate_to = "channel_chief"
+[[mdf.approvals]]
+role = "finance"
+over = "10k"
+"#;
+
+/// Acme with a wallet of 40,000.00, a destination, people and an approved campaign.
+fn world(engine: Engine) -> World {
+    let app = App::fresh(engine);
+    app.apply(PROGRAMME);
+    app.import("partners", "id,name,email,program,tier,tier_since\nacme,Acme,acme@example.com,p,gold,2026-01-01");
+    app.import("customers", "id,name\nc1,Customer");
+    app.import("invoices", "id,customer,partner,currency,subtotal,paid_at\nA1,c1,acme,USD,2000000.00,2026-04-10T10:00:00Z");
+    let world = World::around(app, FACTS, &["call-after"]);
+    let ok = |line: &str| world.ok_at("2026-05-02T07:00:00Z", line);
+    ok("settle --program p --through 2026-04");
+    for (id, rest) in [
+        ("sue", "--role partner --partner acme"),
+        ("jo", "--role channel_manager"),
+        ("fin", "--role finance"),
+        ("fin2", "--role finance"),
+        ("op", "--role ops"),
+    ] {
+        ok(&format!("user add --id {id} --email {id}@example.com {rest}"));
+    }
+    let added = ok("payout destination add --partner acme --currency USD --name Acme --token token-of-acme --by op --json");
+    let added: Value = serde_json::from_slice(&added.stdout).expect("JSON");
+    ok(&format!("payout destination approve {} --by fin", added["id"].as_str().expect("an id")));
+    ok("mdf campaign add --id webinar --partner acme --name Webinar --budget 60000.00 --from 2026-05-01 --through 2026-06-30 --by sue");
+    ok("mdf campaign approve webinar --by fin");
+    world
+}
+
+fn at_then(world: &World, line: &str) -> Finished {
+    process::run(world.app.command(line).env("TRIBUTARY_CLOCK__START", THEN))
+}
+
+fn json(world: &World, line: &str) -> Value {
+    let finished = world.ok_at(THEN, line);
+    serde_json::from_slice(&finished.stdout).unwrap_or_else(|error| panic!("{line}: {error}\n{}", finished.stdout_text()))
+}
+
+fn wallet(world: &World) -> Value {
+    json(world, "wallet show --partner acme --json")["wallets"][0].clone()
+}
+
+fn letters_to(world: &World, who: &str) -> Vec<Value> {
+    world.mail.journal().into_iter().filter(|letter| letter["to"][0] == format!("{who}@example.com")).collect()
+}
+
+fn until_waiting(world: &World, claim: &str, role: &str) {
+    world.until(&format!("{claim} waits for {role}"), |_| {
+        let run = json(world, &format!("workflow show mdf_claim/{claim} --json"));
+        run["status"] == "waiting" && run["waiting_for"].as_str().is_some_and(|waits| waits.starts_with(&format!("signal decision/{role}")))
+    });
+}
+
+fn a_claim_is_held_approved_debited_paid_and_told(engine: Engine) {
+    let mut world = world(engine);
+    world.set("TRIBUTARY_SERVER__PUBLIC_URL", "https://partners.example.com");
+    std::fs::write(world.app.path("invoice.pdf"), b"%PDF-1.7\nthe venue\n").expect("a file can be written");
+    let submit = "mdf claim submit --campaign webinar --receipts 50000.00 --by sue --json --id";
+    let claim = json(&world, &format!("{submit} CL-1 --proof invoice.pdf"));
+    for (key, value) in [("asked", "25000.00"), ("amount", "25000.00"), ("receipts", "50000.00"), ("status", "submitted"), ("currency", "USD")] {
+        assert_eq!(claim[key], value, "{key}: {claim}");
+    }
+    let steps: Vec<(&str, &str)> =
+        claim["steps"].as_array().expect("steps").iter().map(|step| (step["role"].as_str().unwrap(), step["status"].as_str().unwrap())).collect();
+    assert_eq!(steps, [("channel_manager", "waiting"), ("finance", "pending")]);
+    assert_eq!((&wallet(&world)["held"], &wallet(&world)["available"]), (&"25000.00".into(), &"15000.00".into()));
+    // The second of two claims is refused, and says why.
+    let second = at_then(&world, &format!("{submit} CL-2"));
+    assert_eq!(second.status.code(), Some(2), "{}", second.stderr);
+    assert!(second.stderr.contains("available") && second.stderr.contains("15000.00"), "{}", second.stderr);
+
+    let serving = world.serve("2026-05-04T09:00:00Z");
+    until_waiting(&world, "CL-1", "channel_manager");
+    world.until("the manager is asked", |_| !letters_to(&world, "jo").is_empty());
+    let asked = letters_to(&world, "jo");
+    let text = asked[0]["text"].as_str().expect("text");
+    assert!(text.contains("https://partners.example.com/approvals/CL-1") && text.contains("25000.00 USD") && text.contains("1 file"), "{text}");
+    for (by, why) in [("sue", "submitted"), ("fin", "not asked yet"), ("op", "channel_manager")] {
+        let refused = at_then(&world, &format!("mdf claim approve CL-1 --by {by}"));
+        assert_eq!((refused.status.code(), refused.stderr.contains(why)), (Some(2), true), "{by}: {}", refused.stderr);
+    }
+    world.ok_at(THEN, "mdf claim approve CL-1 --by jo");
+    until_waiting(&world, "CL-1", "finance");
+    world.ok_at(THEN, "mdf claim approve CL-1 --by fin");
+    world.until("the claim is paid", |books| books.texts("SELECT status FROM claims WHERE id = 'CL-1'") == ["paid"]);
+    world
+        .until("its statement has left", |_| letters_to(&world, "acme").iter().any(|letter| letter["subject"].as_str().unwrap().contains("is paid")));
+    let told = letters_to(&world, "acme");
+    assert_eq!(told[0]["subject"], "Claim CL-1 is paid: 25000.00 USD");
+    if cfg!(feature = "pdf") {
+        assert_eq!(told[0]["attachments"].as_array().map(Vec::len), Some(1), "{}", told[0]);
+    }
+    let wallet_after = wallet(&world);
+    assert_eq!((&wallet_after["balance"], &wallet_after["held"]), (&"15000.00".into(), &"0.00".into()));
+    let shown = json(&world, "mdf claim show CL-1 --json");
+    let payout = json(&world, &format!("payout show {} --json", shown["payout"].as_str().expect("a payout")));
+    assert_eq!((&payout["kind"], &payout["reference"], &payout["status"]), (&"mdf_claim".into(), &"CL-1".into(), &"paid".into()));
+    assert_eq!(payout["workflow"], shown["workflow"]);
+    let paid: Vec<Value> = world.provider_journal();
+    assert!(paid.iter().any(|line| line.to_string().contains("25000.00")), "{paid:?}");
+    serving.stop();
+    world.app.assert_verified();
+}
+
+fn a_rejected_claim_leaves_the_wallet_and_comes_again(engine: Engine) {
+    let world = world(engine);
+    let serving = world.serve("2026-05-04T09:00:00Z");
+    world.ok_at(THEN, "mdf claim submit --id CL-1 --campaign webinar --receipts 50000.00 --by sue");
+    until_waiting(&world, "CL-1", "channel_manager");
+    world.ok_at(THEN, "mdf claim reject CL-1 --by jo --reason receipts-are-missing");
+    world.until("its run has ended", |books| books.texts("SELECT status FROM workflow_runs WHERE workflow = 'mdf_claim'") == ["done"]);
+    assert_eq!(wallet(&world)["available"], "40000.00");
+    world.until("the submitter is told", |_| {
+        letters_to(&world, "sue").iter().any(|letter| letter["text"].as_str().is_some_and(|text| text.contains("receipts-are-missing")))
+    });
+    world.ok_at(THEN, "mdf claim resubmit CL-1 --receipts 4000.00 --by sue");
+    world.until("another run asks", |_| letters_to(&world, "jo").len() == 2);
+    std::fs::write(world.app.path("receipts.csv"), "what,amount\nvenue,4000.00\n").expect("a file can be written");
+    world.ok_at(THEN, "mdf claim add-proof CL-1 receipts.csv --by sue");
+    world.until("the route begins anew", |_| letters_to(&world, "jo").len() == 3);
+    // Under ten thousand, the manager's word is the last.
+    world.ok_at(THEN, "mdf claim approve CL-1 --by jo --amount 1500.00");
+    world.until("the claim is paid", |books| books.texts("SELECT status FROM claims WHERE id = 'CL-1'") == ["paid"]);
+    assert_eq!(wallet(&world)["balance"], "38500.00");
+    world.ok_at(THEN, "mdf claim submit --id CL-3 --campaign webinar --receipts 100.00 --by sue");
+    world.ok_at(THEN, "mdf claim cancel CL-3 --by sue --reason not-needed");
+    world.until("all runs have ended", |books| books.number("SELECT COUNT(*) FROM workflow_runs WHERE finished_at IS NULL") == 0);
+    assert_eq!(wallet(&world)["available"], "38500.00");
+    serving.stop();
+    world.app.assert_verified();
+}
+
+each_engine!(a_claim_is_held_approved_debited_paid_and_told, a_rejected_claim_leaves_the_wallet_and_comes_again);
