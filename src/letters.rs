@@ -59,14 +59,18 @@ impl Sent {
 
 /// Why a letter can't be written.
 #[derive(Debug, thiserror::Error)]
-enum Unwritten {
+pub enum Unwritten {
+    /// The books can't be read.
     #[error(transparent)]
     Books(#[from] LoadError),
+    /// Its template is wrong.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// Its attachment can't be set.
     #[cfg(feature = "pdf")]
     #[error(transparent)]
     Statement(#[from] statement_pdf::StatementError),
+    /// The books don't hold what it is about.
     #[error("{0}")]
     Nothing(String),
 }
@@ -138,7 +142,7 @@ impl Postman {
             Ok(letter) => letter,
             Err(error) => return Sent::Never { reason: format!("the letter can't be read: {error}") },
         };
-        let mail = match self.write(books, &letter, message).await {
+        let mail = match self.write(books, &letter, (&message.key, Instant(message.created_at.0))).await {
             Ok(mail) => mail,
             Err(Unwritten::Books(LoadError::Database(error))) => return Sent::Later { reason: format!("the books can't be read: {error}") },
             Err(error) => return Sent::Never { reason: error.to_string() },
@@ -149,13 +153,21 @@ impl Postman {
         }
     }
 
-    async fn write(&self, books: &Books, letter: &Letter, message: &Message) -> Result<Mail, Unwritten> {
+    /// A letter in the words in which it is sent; its date is the beginning of time.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub async fn words(&self, books: &Books, letter: &Letter) -> Result<Mail, Unwritten> {
+        self.write(books, letter, (&letter.key(), Instant(0))).await
+    }
+
+    async fn write(&self, books: &Books, letter: &Letter, (key, at): (&str, Instant)) -> Result<Mail, Unwritten> {
         let tx = books.begin_read().await.map_err(LoadError::from)?;
         let told = self.told(&tx, letter).await;
         tx.rollback().await.map_err(LoadError::from)?;
         let Told { to, worded, attachments } = told?;
         let words = self.templates.write(&worded)?;
-        let digest = hex::encode(Sha256::digest(message.key.as_bytes()));
+        let digest = hex::encode(Sha256::digest(key.as_bytes()));
         Ok(Mail {
             message_id: format!("<{}@{}>", &digest[..32], self.host),
             to: vec![to],
@@ -163,7 +175,7 @@ impl Postman {
             text: words.text,
             html: words.html,
             attachments,
-            at: Instant(message.created_at.0),
+            at,
         })
     }
 

@@ -113,12 +113,20 @@ fn mails(demo: &Demo) -> Vec<Mail> {
         let mail = mailparse::parse_mail(&content).expect("a mail");
         let header = |name: &str| mailparse::MailHeaderMap::get_first_value(&mail.headers[..], name).expect("a header");
         let leaves = mail.parts().filter(|part| part.subparts.is_empty());
-        let parts = leaves.map(|part| part.get_body_raw().expect("a part")).collect();
+        let parts = leaves.map(|part| without_deadline(part.get_body_raw().expect("a part"))).collect();
         Mail { to: header("To"), subject: header("Subject"), parts }
     };
     let mut mails: Vec<Mail> = files(&demo.path.join("mails")).into_iter().map(read).collect();
     mails.sort();
     mails
+}
+
+/// What a mail says but for the deadline of a claim, which is of the run, not of the seed.
+fn without_deadline(part: Vec<u8>) -> Vec<u8> {
+    match String::from_utf8(part) {
+        Ok(text) => text.lines().filter(|line| !line.contains("decide before")).collect::<Vec<_>>().join("\n").into_bytes(),
+        Err(bytes) => bytes.into_bytes(),
+    }
 }
 
 /// The provider's own books.
@@ -139,10 +147,11 @@ fn moved(demo: &Demo) -> Vec<[String; 3]> {
     moved
 }
 
-/// A journal up to the payouts as it is; their lines without ids and times of day, sorted, since they were paid side by side.
+/// A journal up to the claims and payouts as it is; their lines without ids and times of day, sorted, since they were paid side by side.
 fn journal(content: &[u8]) -> (String, Vec<String>) {
     let content = String::from_utf8(content.to_vec()).expect("a journal is UTF-8");
-    let paid_at = content.find("pay_").expect("payouts are in the journal");
+    let begins = ["pay_", "claim CL-", "claim/CL-"].into_iter().filter_map(|mark| content.find(mark));
+    let paid_at = begins.min().expect("payouts are in the journal");
     let (settled, paid) = content.split_at(content[..paid_at].rfind('\n').expect("it is not the first line"));
     let steady = |line: &str| {
         let mut words: Vec<&str> = line.split(|c: char| !(c.is_ascii_alphanumeric() || "-_:.".contains(c))).collect();
@@ -175,7 +184,9 @@ fn the_same_seed_gives_the_same_and_another_one_does_not() {
     let (mails_one, mails_two) = (mails(first), mails(&again));
     assert_eq!(mails_one.len(), mails_two.len());
     for (one, two) in mails_one.iter().zip(&mails_two) {
-        assert!(one == two, "the mail {:?} to {} differs", one.subject, one.to);
+        // A claim's statement tells when people have decided.
+        let is_claim = one.subject.starts_with("Claim ") && (&one.to, &one.subject, one.parts.len()) == (&two.to, &two.subject, two.parts.len());
+        assert!(is_claim || one == two, "the mail {:?} to {} differs", one.subject, one.to);
     }
     assert_eq!(moved(first), moved(&again));
     assert_eq!(first.summary["payment"], again.summary["payment"]);
@@ -206,9 +217,33 @@ fn the_last_month_is_paid_once_by_the_providers_own_books() {
     assert_eq!(of("request").len(), wanted.len(), "nothing was sent twice, not even that of which the answer was lost");
 
     let payment = &demo.summary["payment"];
-    assert_eq!([&payment["paid"], &payment["looked_up"]], [wanted.len(), 1]);
+    let (claims, settlements): (Vec<&Value>, Vec<&Value>) = paid.iter().partition(|payout| payout["kind"] == "mdf_claim");
+    assert_eq!(claims.iter().map(|payout| text(payout, "reference")).collect::<Vec<_>>(), ["CL-1"]);
+    assert_eq!([&payment["paid"], &payment["looked_up"]], [settlements.len(), 1]);
     assert_eq!(payment["held"].as_array().map(Vec::len), Some(held.len()));
-    assert_eq!([&payment["provider"]["requests"], &payment["provider"]["payments"]], [wanted.len(), wanted.len()]);
+    assert_eq!([&payment["provider"]["requests"], &payment["provider"]["payments"]], [settlements.len(), settlements.len()]);
+}
+
+#[test]
+fn a_claim_is_approved_twice_and_paid_and_another_is_rejected_and_moves_nothing() {
+    let demo = Demo::shared();
+    let claims = &demo.summary["payment"]["claims"];
+    let cents = |value: &Value| value.as_str().expect("an amount").replace('.', "").parse::<i64>().expect("cents");
+    let (paid, rejected) = (&claims["claims"][0], &claims["claims"][1]);
+    assert_eq!((&paid["status"], &rejected["status"]), (&"paid".into(), &"rejected".into()));
+    let roles = |told: &Value| told["decisions"].as_array().expect("a list").iter().map(|said| text(said, "role").to_owned()).collect::<Vec<_>>();
+    assert_eq!((roles(paid), roles(rejected)), (vec!["channel_manager".to_owned(), "finance".to_owned()], vec!["channel_manager".to_owned()]));
+    assert_eq!(cents(&claims["before"]) - cents(&paid["amount"]), cents(&paid["wallet"]));
+    assert_eq!((&paid["wallet"], &rejected["wallet"]), (&rejected["wallet"], &claims["after"]), "a rejected claim leaves the wallet as it was");
+    let partner = text(claims, "partner");
+    let shown = succeeded(&["--database", &demo.database(), "wallet", "show", "--partner", partner, "--json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("one JSON document is printed");
+    let wallet = shown["wallets"].as_array().expect("a list").iter().find(|wallet| wallet["currency"] == claims["currency"]).expect("its wallet");
+    assert_eq!((&wallet["balance"], &wallet["held"]), (&claims["after"], &"0.00".into()));
+    let found = mails(demo);
+    for mail in claims["mails"].as_array().expect("a list") {
+        assert!(found.iter().any(|one| one.to == text(mail, "to") && one.subject == text(mail, "subject")), "{mail}");
+    }
 }
 
 #[test]
@@ -233,11 +268,12 @@ fn whoever_was_paid_or_held_has_one_mail_that_says_so() {
         told += 1;
     }
     assert!(told > 5);
-    assert_eq!(found.len(), told, "nobody has another mail");
+    let of_claims = demo.summary["payment"]["claims"]["mails"].as_array().expect("a list");
+    assert_eq!(found.len(), told + of_claims.len(), "nobody has another mail");
     let statements = found.iter().filter(|mail| mail.parts.iter().any(|part| part.starts_with(b"%PDF"))).count();
     let letters = &demo.summary["payment"]["letters"];
     let count = |about: &str| letters[about].as_u64().unwrap_or(0);
-    assert_eq!(u64::try_from(statements).expect("a count"), count("statement") + count("carried_forward"));
+    assert_eq!(u64::try_from(statements).expect("a count"), count("statement") + count("carried_forward") + 1, "a claim has its statement, too");
     assert_eq!(count("statement"), demo.summary["payment"]["paid"]);
 }
 

@@ -8,7 +8,7 @@ const MARKER: &str = ".tributary-demo";
 
 /// What a demo makes; nothing else is ever removed.
 const OWN_FILES: [&str; 6] = ["tributary.db", "tributary.db-wal", "tributary.db-shm", "reseller.toml", "provider.jsonl", MARKER];
-const OWN_DIRECTORIES: [&str; 4] = ["facts", "statements", "journal", "mails"];
+const OWN_DIRECTORIES: [&str; 5] = ["facts", "statements", "journal", "mails", "files"];
 
 /// A directory that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -104,13 +104,23 @@ impl Directory {
 
     /// The address of its database.
     pub(crate) fn database_url(&self) -> String {
-        let path = self.database_file();
-        let escaped = |byte: u8| match byte {
-            plain if plain.is_ascii_alphanumeric() || b"/._-~".contains(&plain) => char::from(plain).to_string(),
-            other => format!("%{other:02X}"),
-        };
-        format!("sqlite://{}", path.to_string_lossy().bytes().map(escaped).collect::<Vec<_>>().concat())
+        format!("sqlite://{}", escaped(&self.database_file()))
     }
+
+    /// Where proofs of claims are kept.
+    pub(crate) fn files_url(&self) -> String {
+        let files = self.join("files");
+        format!("file://{}", escaped(&std::path::absolute(&files).unwrap_or(files)))
+    }
+}
+
+/// A path within a URL.
+fn escaped(path: &Path) -> String {
+    let escaped = |byte: u8| match byte {
+        plain if plain.is_ascii_alphanumeric() || b"/._-~".contains(&plain) => char::from(plain).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    path.to_string_lossy().bytes().map(escaped).collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]

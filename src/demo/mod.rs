@@ -2,6 +2,7 @@
 
 mod accounts;
 mod billing;
+mod claims;
 mod directory;
 mod double;
 mod facts;
@@ -123,6 +124,27 @@ pub(crate) enum DemoError {
         /// What is missing.
         open: payment::Open,
     },
+    /// A claim does not go on.
+    #[error("claim {0} has not gone on in time; `mdf claim show {0}` and `workflow list` on the demo's database show where it stands")]
+    Claim(String),
+    /// A claim can't be made.
+    #[error(transparent)]
+    Mdf(#[from] books::mdf::MdfError),
+    /// The run of a claim can't be started.
+    #[error(transparent)]
+    ClaimRun(#[from] workflows::mdf_claim::StartError),
+    /// A proof can't be kept.
+    #[error(transparent)]
+    Files(#[from] crate::adapters::files::FilesError),
+    /// The letters can't be read.
+    #[error(transparent)]
+    Outbox(#[from] durable::outbox::OutboxError),
+    /// A letter can't be shown.
+    #[error("a letter can't be shown: {0}")]
+    Letter(String),
+    /// Letters can't be worded.
+    #[error(transparent)]
+    Postman(#[from] crate::letters::PostmanError),
     /// The books do not hold what they must.
     #[error("the demo's books do not verify:\n{0}")]
     Broken(String),

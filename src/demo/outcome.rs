@@ -7,6 +7,7 @@ use program::calendar::Date;
 use serde_json::{Value, json};
 
 use super::Options;
+use super::claims::Claims;
 use super::directory::Directory;
 use super::figures::Figures;
 use super::payment::{Held, Payment};
@@ -102,6 +103,7 @@ impl Paying {
             "period": payment.period.to_string(), "paid": payment.paid, "totals": totals,
             "held": payment.held.iter().map(held).collect::<Vec<_>>(), "letters": payment.letters,
             "provider": { "requests": payment.requests, "payments": payment.payments }, "looked_up": payment.looked_up,
+            "claims": payment.claims.as_ref().map(Claims::json),
         })
     }
 }

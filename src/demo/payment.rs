@@ -18,6 +18,7 @@ use workflows::SettlementRun;
 use workflows::letters::TOPIC;
 use workflows::settlement_run::SettlementInput;
 
+use super::claims::Claims;
 use super::directory::Directory;
 use super::double::Double;
 use super::{DemoError, Progress};
@@ -50,6 +51,8 @@ pub(crate) struct Payment {
     pub(crate) payments: usize,
     /// Payouts whose answer was lost, and that were looked up.
     pub(crate) looked_up: usize,
+    /// Claims on the co-op fund, where a wallet has enough for one.
+    pub(crate) claims: Option<Claims>,
 }
 
 /// A payout that waits for a person.
@@ -74,7 +77,9 @@ pub(crate) struct Hosted {
     pub(crate) address: std::net::SocketAddr,
     /// Where its clock was started.
     pub(crate) clock: Instant,
-    _double: Double,
+    /// By this process's clock.
+    started: Stopwatch,
+    double: Double,
 }
 
 impl Hosted {
@@ -91,7 +96,22 @@ impl Hosted {
             // Where the sender is gone, nobody needs the service any more.
             let _ = stopped.await;
         };
-        Ok(Self { stop, served: tokio::spawn(running.until(asked)), address, clock: now, _double: double })
+        Ok(Self { stop, served: tokio::spawn(running.until(asked)), address, clock: now, started: Stopwatch::now(), double })
+    }
+
+    /// What time it is for the service.
+    pub(crate) fn now(&self) -> Instant {
+        Instant(self.clock.0.saturating_add(i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&self) -> bool {
+        self.served.is_finished()
+    }
+
+    /// Who pays.
+    pub(super) fn provider(&self) -> &Double {
+        &self.double
     }
 
     /// Ends the service, then the provider.
@@ -121,7 +141,7 @@ impl Hosted {
 }
 
 /// The built-in defaults, a provider on this machine, mails into the demo's directory; nothing of the environment.
-fn config(directory: &Directory, double: &Double, now: Instant) -> Result<Config, DemoError> {
+pub(super) fn config(directory: &Directory, double: &Double, now: Instant) -> Result<Config, DemoError> {
     let variables = [
         ("SERVER__LISTEN", "127.0.0.1:0".to_owned()),
         ("DATABASE__URL", directory.database_url()),
@@ -129,6 +149,7 @@ fn config(directory: &Directory, double: &Double, now: Instant) -> Result<Config
         ("PAYOUTS__URL", double.url.clone()),
         ("PAYOUTS__SECRET", double.key.clone()),
         ("PAYOUTS__ALLOW_LOOPBACK", "true".into()),
+        ("FILES__URL", directory.files_url()),
         ("MAIL__TRANSPORT", "file".into()),
         ("MAIL__DIRECTORY", directory.mails().to_string_lossy().into_owned()),
         ("MAIL__FROM", FROM.into()),
@@ -168,7 +189,7 @@ pub(super) async fn finish(
         if open.is_empty() {
             break;
         }
-        if hosted.served.is_finished() {
+        if hosted.has_ended() {
             return Err(DemoError::Stopped);
         }
         if began.elapsed() > LIMIT {
@@ -178,7 +199,7 @@ pub(super) async fn finish(
         tokio::time::sleep(LOOK_EVERY).await;
     }
     // What was done last is sealed by now, not a second later.
-    seal::seal_all(books, hosted.clock).await?;
+    seal::seal_all(books, hosted.now()).await?;
     let mut payment = in_read(books, async |tx| payment(tx, program, period).await).await?;
     (payment.requests, payment.payments) = provider_counts(&directory.provider_journal())?;
     Ok(payment)
@@ -226,6 +247,7 @@ async fn payment(tx: &DatabaseTransaction, program: &str, period: Period) -> Res
         requests: 0,
         payments: 0,
         looked_up: looked_up(tx).await?,
+        claims: None,
     };
     let query = "SELECT status, partner, currency, amount_minor, reason FROM payouts WHERE program = ? AND period = ? ORDER BY partner, currency";
     for row in rows(tx, query, vec![program.into(), period.to_string().into()]).await? {

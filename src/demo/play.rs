@@ -20,7 +20,7 @@ use super::facts::Facts;
 use super::outcome::{Outcome, Paying, ReviewCount};
 use super::payment::{self, Hosted};
 use super::year::Year;
-use super::{DemoError, Options, Progress, accounts, billing, double, figures, network, rates, trade, write};
+use super::{DemoError, Options, Progress, accounts, billing, claims, double, figures, network, rates, trade, write};
 
 /// The programme that `config/programs/reseller.toml` shows, a year earlier: the demo's year is over wherever it is run.
 const PROGRAM: &str = include_str!("../../config/programs/reseller.toml");
@@ -199,7 +199,9 @@ impl Stage<'_> {
         let now = self.year.after(PAID_ON, 9);
         payment::begin(self.books, program, period, now).await?;
         let hosted = Hosted::start(double, self.directory, self.books, now).await?;
-        let paid = payment::finish(&hosted, self.directory, self.books, program, period, self.progress).await?;
+        let mut paid = payment::finish(&hosted, self.directory, self.books, program, period, self.progress).await?;
+        let terms = (program.as_str(), self.programme.currency);
+        paid.claims = claims::play(&hosted, self.directory, self.books, terms, self.progress).await?;
         let hosted = if goes_on {
             Some(hosted)
         } else {

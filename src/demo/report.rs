@@ -5,6 +5,7 @@ use std::path::Path;
 use program::calendar::Period;
 use program::money::Currency;
 
+use super::claims::Mailed;
 use super::figures::Part;
 use super::outcome::{Outcome, Paying};
 use super::payment::{Held, Payment};
@@ -146,6 +147,7 @@ pub(crate) fn report(outcome: &Outcome, style: &Style) -> String {
         reviews(outcome),
         style.heading(&format!("Paid and mailed, {last}")),
         paying(outcome, style),
+        claims(outcome, style),
         style.heading("Where it is"),
         places(outcome, *last),
         style.heading("What to try"),
@@ -268,6 +270,38 @@ fn paying(outcome: &Outcome, style: &Style) -> String {
     lines.concat()
 }
 
+/// What became of the claims, with the mails about them.
+fn claims(outcome: &Outcome, style: &Style) -> String {
+    let Paying::Paid(payment) = &outcome.paying else { return String::new() };
+    let Some(claims) = &payment.claims else { return paragraph(style, "No wallet has enough for a claim.") };
+    let money = |minor: i64| format!("{}{UNBROKEN}{}", claims.currency.code(), grouped(&claims.currency.format_minor(minor)));
+    let mut text = style.heading(&format!("Claims on the co-op fund of {}", claims.partner));
+    for told in &claims.told {
+        let decisions: Vec<String> = told.decisions.iter().map(|(role, by, word)| format!("{word} by {by} as {role}")).collect();
+        let words = format!(
+            "{} over {}: {}; {}. The wallet has {} after it.",
+            told.id,
+            money(told.amount_minor),
+            decisions.join(", "),
+            told.status,
+            money(told.wallet_minor)
+        );
+        text.push_str(&paragraph(style, &words));
+    }
+    text.push_str(&paragraph(style, &format!("Before both it had {}.", money(claims.before_minor))));
+    for Mailed { to, subject, text: body, attachments } in &claims.mails {
+        text.push_str(&format!("\n  To: {to}\n  Subject: {subject}\n"));
+        for name in attachments {
+            text.push_str(&format!("  Attached: {name}\n"));
+        }
+        for line in body.trim().lines() {
+            text.push_str(format!("  │ {line}").trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
 /// A space at which no line is broken.
 const UNBROKEN: char = '\u{a0}';
 
@@ -302,6 +336,7 @@ fn places(outcome: &Outcome, last: Period) -> String {
     ];
     if let Paying::Paid(_) = outcome.paying {
         rows.push(("mails", format!("{} (.eml)", outcome.directory.mails().display())));
+        rows.push(("proofs", format!("{} (of claims, by their content)", path("files"))));
         rows.push(("provider", format!("{} (its own books)", outcome.directory.provider_journal().display())));
     }
     rows.into_iter().map(|(name, place)| format!("  {name:<10}  {place}\n")).collect()
@@ -318,10 +353,13 @@ fn commands(outcome: &Outcome, last: Period, style: &Style) -> String {
     for invoice in [&figures.examples.invoice, &figures.examples.refunded].into_iter().flatten() {
         tries.push(format!("explain --invoice {invoice}"));
     }
-    if let Paying::Paid(_) = outcome.paying {
+    if let Paying::Paid(payment) = &outcome.paying {
         tries.push("payout list --status held".into());
         tries.push("workflow list".into());
         tries.push("mail list".into());
+        for told in payment.claims.iter().flat_map(|claims| &claims.told) {
+            tries.push(format!("mdf claim show {}", told.id));
+        }
     }
     tries.push(format!("settle --program {program} --through {} --preview", last.next()));
     tries.push("verify".into());

@@ -2,6 +2,7 @@
 
 use books::mdf::{Claim, MdfError, campaigns};
 use books::{contacts, mdf, users};
+use program::calendar::Instant;
 use reqwest::Url;
 use sea_orm::DatabaseTransaction;
 use workflows::ports::Attachment;
@@ -56,13 +57,18 @@ pub(super) async fn approval(
         amount: money(claim.amount_minor),
         currency: claim.currency.code().into(),
         proofs,
-        due_at: step.due_at.map(|at| at.to_string()).unwrap_or_default(),
+        due_at: step.due_at.map(to_the_minute).unwrap_or_default(),
         link: postman.public_url.as_ref().and_then(|url| link(url, &claim.id)).unwrap_or_default(),
         claim: claim.id,
         escalated,
         reminder,
     });
     Ok(Told { to, worded, attachments: Vec::new() })
+}
+
+/// A deadline for people: never later than it is.
+fn to_the_minute(at: Instant) -> String {
+    at.utc().format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// A pointer to a claim, without any authority.
