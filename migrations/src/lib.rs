@@ -14,6 +14,7 @@ mod m0004_durable;
 mod m0005_payouts;
 mod m0006_instance;
 mod m0007_mdf;
+mod m0010_decision_events;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_payouts::Step),
             Box::new(m0006_instance::Step),
             Box::new(m0007_mdf::Step),
+            Box::new(m0010_decision_events::Step),
         ]
     }
 }

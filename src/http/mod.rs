@@ -1,10 +1,13 @@
 //! What others reach by HTTP (interface.md §4 and §5).
 
+mod approvals;
 mod connections;
+pub mod decisions;
 mod guard;
 pub mod metrics;
 pub mod payouts;
 pub mod problem;
+mod signed_body;
 mod status;
 
 use std::sync::Arc;
@@ -16,9 +19,11 @@ use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 pub use self::connections::{ServeError, Stopped};
+use self::decisions::DecisionWebhooks;
 use self::metrics::Metrics;
 use self::payouts::PayoutWebhooks;
 use self::problem::Problem;
+use crate::approvals::Approvals;
 
 /// Whether the service can do its work.
 pub trait Readiness: Send + Sync {
@@ -34,6 +39,10 @@ pub struct Service {
     pub metrics: Metrics,
     /// Behind `/webhooks/payouts`; `None` where there is no key to believe them by.
     pub payouts: Option<PayoutWebhooks>,
+    /// Behind `/approvals`; `None` where nobody decides here.
+    pub approvals: Option<Arc<Approvals>>,
+    /// Behind `/webhooks/decisions`; `None` where there is no key to believe them by.
+    pub decisions: Option<DecisionWebhooks>,
     /// How long a request may take.
     pub request_limit: Duration,
     /// How long a stop waits for the requests that are at work.
@@ -56,7 +65,13 @@ fn router(service: Shared) -> Router {
         .route("/healthz", get(status::health))
         .route("/readyz", get(status::readiness))
         .route("/metrics", get(status::metrics))
-        .route("/webhooks/payouts", post(payouts::receive));
+        .route("/webhooks/payouts", post(payouts::receive))
+        .route("/webhooks/decisions", post(decisions::receive))
+        .route("/approvals/{claim}", get(approvals::show))
+        .route("/approvals/{claim}/code", post(approvals::ask))
+        .route("/approvals/{claim}/session", post(approvals::sign_in))
+        .route("/approvals/{claim}/decision", post(approvals::decide))
+        .route("/approvals/{claim}/proofs/{sha256}", get(approvals::proof));
     // Routes first: what wraps them knows which one it was.
     routes
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures::future::BoxFuture;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use program::calendar::Instant;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,10 +15,9 @@ use serde_json::json;
 use super::Shared;
 use super::metrics::PAYOUT_WEBHOOKS;
 use super::problem::Problem;
-use crate::adapters::standard_webhooks::{ID_HEADER, Rejected, SIGNATURE_HEADER, Signed, SigningKeys, TIMESTAMP_HEADER};
+use super::signed_body::believed;
+use crate::adapters::standard_webhooks::SigningKeys;
 
-/// A word is a few fields.
-const BODY_MAX_BYTES: usize = 64 << 10;
 /// The longest id in a word.
 const ID_MAX_BYTES: usize = 128;
 /// Characters of a reason that are kept.
@@ -136,41 +133,19 @@ pub(super) async fn receive(State(service): State<Shared>, request: Request) -> 
 }
 
 async fn take(webhooks: &PayoutWebhooks, request: Request) -> Result<Answer, Problem> {
-    let (parts, body) = request.into_parts();
-    let body = read(body).await?;
-    let signed = signed(&parts.headers)?;
-    webhooks.keys.verify(signed, &body, (webhooks.now_s)(), webhooks.tolerance).map_err(|rejected| {
-        tracing::warn!(%rejected, "webhook.payouts.rejected");
-        Problem::NotSigned(rejected)
+    let believed = believed(&webhooks.keys, webhooks.tolerance, (webhooks.now_s)(), request).await;
+    let (id, body) = believed.inspect_err(|problem| {
+        if let Problem::NotSigned(rejected) = problem {
+            tracing::warn!(%rejected, "webhook.payouts.rejected");
+        }
     })?;
-    let event = event(signed.id, &body).map_err(Problem::Malformed)?;
+    let event = event(&id, &body).map_err(Problem::Malformed)?;
     webhooks.inbound.record(&event).await.map_err(|error| {
         tracing::error!(id = event.id, payout = event.payout, %error, "webhook.payouts.not_recorded");
         match error {
             RecordError::OtherBody(_) => Problem::OtherBody,
             RecordError::Unavailable(_) => Problem::Unavailable,
         }
-    })
-}
-
-async fn read(body: Body) -> Result<Bytes, Problem> {
-    let whole = Limited::new(body, BODY_MAX_BYTES).collect().await;
-    whole
-        .map(http_body_util::Collected::to_bytes)
-        .map_err(|error| if error.is::<LengthLimitError>() { Problem::TooLarge { most_bytes: BODY_MAX_BYTES } } else { Problem::Incomplete })
-}
-
-/// The three headers, each exactly once: of two, somebody else might believe the other.
-fn signed(headers: &HeaderMap) -> Result<Signed<'_>, Problem> {
-    let only = |name, rejected| {
-        let mut values = headers.get_all(name).iter();
-        let value = values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok());
-        value.ok_or(Problem::NotSigned(rejected))
-    };
-    Ok(Signed {
-        id: only(ID_HEADER, Rejected::Id)?,
-        timestamp: only(TIMESTAMP_HEADER, Rejected::Timestamp)?,
-        signature: only(SIGNATURE_HEADER, Rejected::Signature)?,
     })
 }
 

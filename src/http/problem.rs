@@ -35,6 +35,13 @@ pub enum Problem {
     Malformed(String),
     /// A message's id came with another body before.
     OtherBody,
+    /// A decision does not count.
+    NotDecided {
+        /// A stable name of why.
+        reason: String,
+        /// Why, for people.
+        detail: String,
+    },
     /// The service can't work yet, or any more.
     NotReady(String),
     /// It could not be kept; it may come again.
@@ -58,6 +65,7 @@ impl Problem {
             Self::NotSigned(_) => "signature-rejected",
             Self::Malformed(_) => "malformed-body",
             Self::OtherBody => "repeated-with-other-body",
+            Self::NotDecided { .. } => "decision-refused",
             Self::NotReady(_) => "not-ready",
             Self::Unavailable => "unavailable",
             Self::TooSlow => "too-slow",
@@ -72,7 +80,7 @@ impl Problem {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::NotSigned(_) => StatusCode::UNAUTHORIZED,
-            Self::OtherBody => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::OtherBody | Self::NotDecided { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoKey { .. } | Self::NotReady(_) | Self::Unavailable | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -88,6 +96,7 @@ impl Problem {
             Self::NotSigned(_) => "The signature is not accepted",
             Self::Malformed(_) => "The body is not what it should be",
             Self::OtherBody => "This id came with another body before",
+            Self::NotDecided { .. } => "The decision does not count",
             Self::NotReady(_) => "The service is not ready",
             Self::Unavailable => "It could not be kept; send it again",
             Self::TooSlow => "It took too long; send it again",
@@ -100,6 +109,7 @@ impl Problem {
             Self::TooLarge { most_bytes } => Some(format!("at most {most_bytes} bytes are taken")),
             Self::NoKey { key } => Some(format!("{key} is not set")),
             Self::NotSigned(rejected) => Some(rejected.to_string()),
+            Self::NotDecided { detail, .. } => Some(detail.clone()),
             Self::Malformed(reason) | Self::NotReady(reason) => Some(reason.clone()),
             Self::NotFound | Self::MethodNotAllowed | Self::Incomplete | Self::OtherBody | Self::Unavailable | Self::TooSlow | Self::Broken => None,
         }
@@ -112,6 +122,9 @@ impl IntoResponse for Problem {
         let mut document = json!({ "type": format!("urn:tributary:problem:{code}"), "title": self.title(), "status": status.as_u16(), "code": code });
         if let (Some(detail), Some(fields)) = (self.detail(), document.as_object_mut()) {
             fields.insert("detail".into(), detail.into());
+        }
+        if let (Self::NotDecided { reason, .. }, Some(fields)) = (&self, document.as_object_mut()) {
+            fields.insert("reason".into(), reason.as_str().into());
         }
         let mut response = (status, Json(document)).into_response();
         let headers = response.headers_mut();

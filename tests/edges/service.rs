@@ -87,7 +87,7 @@ pub(crate) async fn start_with(request_limit: Duration, shutdown_limit: Duration
         inbound: inbox.clone(),
     });
     let metrics = Metrics::start().expect("nobody else counts");
-    let service = Service { readiness: ready.clone(), metrics, payouts, request_limit, shutdown_limit };
+    let service = Service { readiness: ready.clone(), metrics, payouts, approvals: None, decisions: None, request_limit, shutdown_limit };
     let (stop, stopped) = oneshot::channel();
     let served = tokio::spawn(http::serve(listener, service, async {
         let _ = stopped.await;

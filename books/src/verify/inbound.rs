@@ -1,4 +1,4 @@
-//! Providers' messages: one effect each, and none about something that nobody knows (invariants 19 and 25).
+//! Messages of providers and of those who decide: one effect each, and none about something that nobody knows (invariants 19 and 25).
 
 use super::finding::Invariant;
 use super::finding::Invariant::{OneEffect, ReportedKnown};
@@ -10,7 +10,7 @@ const MESSAGE: &[&str] = &["provider", "event", "payout"];
 /// A query, what its columns are called, and what is wrong with its rows.
 type Rule = (Invariant, &'static str, &'static [&'static str], &'static str);
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 8] = [
     (
         ReportedKnown,
         "SELECT i.provider, i.event, i.payout FROM inbound_events i WHERE i.state = 'applied' AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.id = i.payout) \
@@ -50,6 +50,20 @@ const RULES: [Rule; 6] = [
         "SELECT provider, event, MIN(payout) FROM inbound_events GROUP BY provider, event HAVING COUNT(*) > 1 ORDER BY 1, 2",
         MESSAGE,
         "the message is recorded more than once",
+    ),
+    (
+        OneEffect,
+        "SELECT d.claim, d.round, d.ordinal FROM claim_decisions d WHERE d.via = 'webhook' AND (SELECT COUNT(*) FROM decision_events e \
+           WHERE e.claim = d.claim AND e.round = d.round AND e.ordinal = d.ordinal) <> 1 ORDER BY 1, 2, 3",
+        &["claim", "round", "step"],
+        "the decision came by a message, and not one message is known for it",
+    ),
+    (
+        OneEffect,
+        "SELECT e.event, e.claim, e.person FROM decision_events e WHERE e.outcome = 'decided' AND NOT EXISTS (SELECT 1 FROM claim_decisions d \
+           WHERE d.claim = e.claim AND d.round = e.round AND d.ordinal = e.ordinal AND d.person = e.person AND d.via = 'webhook') ORDER BY 1",
+        &["event", "claim", "person"],
+        "the message counted, and its decision is not there",
     ),
 ];
 

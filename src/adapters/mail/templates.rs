@@ -16,7 +16,7 @@ use super::letter::Letter;
 use super::message::one_line;
 
 /// Built in.
-const STANDARD: [(&str, &str); 21] = [
+const STANDARD: [(&str, &str); 23] = [
     ("layout.html", include_str!("../../../config/templates/mail/layout.html")),
     ("statement.txt", include_str!("../../../config/templates/mail/statement.txt")),
     ("statement.html", include_str!("../../../config/templates/mail/statement.html")),
@@ -30,6 +30,8 @@ const STANDARD: [(&str, &str); 21] = [
     ("destination_changed.html", include_str!("../../../config/templates/mail/destination_changed.html")),
     ("approval_asked.txt", include_str!("../../../config/templates/mail/approval_asked.txt")),
     ("approval_asked.html", include_str!("../../../config/templates/mail/approval_asked.html")),
+    ("approval_code.txt", include_str!("../../../config/templates/mail/approval_code.txt")),
+    ("approval_code.html", include_str!("../../../config/templates/mail/approval_code.html")),
     ("claim_decided.txt", include_str!("../../../config/templates/mail/claim_decided.txt")),
     ("claim_decided.html", include_str!("../../../config/templates/mail/claim_decided.html")),
     ("claim_failed.txt", include_str!("../../../config/templates/mail/claim_failed.txt")),
@@ -155,7 +157,8 @@ impl Templates {
     }
 }
 
-fn environment() -> Environment<'static> {
+/// What templates of text and HTML are read and filled in by, here and for pages.
+pub(crate) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|name| if is_kind(name, "html") { AutoEscape::Html } else { AutoEscape::None });
     // A misspelt name is a mistake, not nothing.
@@ -199,7 +202,7 @@ fn read(path: &Path) -> Result<String, TemplateError> {
 }
 
 /// A value is one line and not too long: in a plain text it can't pass for another paragraph.
-fn make_inert(data: &mut Value) {
+pub(crate) fn make_inert(data: &mut Value) {
     match data {
         Value::String(text) => *text = one_line(text, VALUE_MAX),
         Value::Array(values) => values.iter_mut().for_each(make_inert),
