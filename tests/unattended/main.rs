@@ -37,14 +37,20 @@ macro_rules! each_engine {
     )+};
 }
 
+mod claims;
 mod facts;
 mod outcome;
 mod ports;
 mod serving;
+mod visitor;
 mod wait;
 mod world;
 
+mod approvals;
+mod approvals_refused;
+mod chromium;
 mod crash_points;
+mod decisions;
 mod downtime;
 mod faults;
 mod kills;
