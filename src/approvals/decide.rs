@@ -28,6 +28,14 @@ pub struct Wanted<'a> {
     pub via: Via,
 }
 
+impl<'a> Wanted<'a> {
+    /// As the books take it.
+    #[must_use]
+    pub const fn say(&self, verdict: Verdict) -> Say<'a> {
+        Say { claim: self.claim, verdict, digest: Some(self.digest), reason: self.reason, via: self.via }
+    }
+}
+
 /// Why a decision did not count.
 #[derive(Debug, thiserror::Error)]
 pub enum NotDecided {
@@ -40,6 +48,9 @@ pub enum NotDecided {
     /// A rejection lowers nothing.
     #[error("a rejection has no amount")]
     AmountOfRejection,
+    /// Another step waits than the one that the page showed.
+    #[error("the claim has gone on to another step since it was shown; look at it again")]
+    OtherStep,
     /// The claim's run can't be told.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -58,6 +69,7 @@ impl NotDecided {
                 None => Some("reason-or-text"),
             },
             Self::Amount(_) | Self::AmountOfRejection => Some("amount"),
+            Self::OtherStep => Some("other-step"),
             Self::Run(_) => None,
         }
     }
@@ -114,8 +126,7 @@ pub async fn verdict(tx: &DatabaseTransaction, wanted: &Wanted<'_>) -> Result<Ve
 /// # Errors
 /// [`NotDecided`].
 pub async fn decide_in(tx: &DatabaseTransaction, wanted: &Wanted<'_>, verdict: Verdict, now: Instant) -> Result<Outcome, NotDecided> {
-    let say = Say { claim: wanted.claim, verdict, digest: Some(wanted.digest), reason: wanted.reason, via: wanted.via };
-    let outcome = decide(tx, say, wanted.by, now).await?;
+    let outcome = decide(tx, wanted.say(verdict), wanted.by, now).await?;
     mdf_claim::decided(tx, &outcome, now).await?;
     Ok(outcome)
 }

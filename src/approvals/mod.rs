@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use books::connection::Books;
 use books::load::row::LoadError;
-use books::mdf::decide::{Outcome, Via, is_decided};
+use books::mdf::decide::{Outcome, Via, is_decided, refusal};
 use books::mdf::sign_in::{self, Session};
 use books::mdf::{self, Claim, MdfError, Proof, asked};
+use books::users::User;
 use durable::outbox::OutboxError;
 use durable::{Clock, Engine};
 use program::calendar::Instant;
@@ -97,6 +98,8 @@ pub struct OfPage<'a> {
     pub reason: Option<&'a str>,
     /// The digest of the claim as the page showed it.
     pub digest: &'a str,
+    /// The round and the place of the step that the page showed.
+    pub step: (i64, i64),
 }
 
 impl Approvals {
@@ -260,17 +263,17 @@ impl Approvals {
     /// Decides by the page.
     ///
     /// # Idempotency
-    /// The person and the digest: the same decision again changes nothing and is answered as the first.
+    /// The person, the step and the digest: the same decision again changes nothing and is answered as the first.
     ///
     /// # Errors
     /// [`NotDecided`].
     pub async fn decide(&self, claim: &str, session: &Session, said: OfPage<'_>) -> Result<(), NotDecided> {
         let by = session.person.id.as_str();
-        let OfPage { is_approval, amount, reason, digest } = said;
+        let OfPage { is_approval, amount, reason, digest, step } = said;
         let wanted = Wanted { claim, by, is_approval, amount, reason, digest, via: Via::Page };
         let mut tried = 1;
         loop {
-            match self.decide_once(&wanted).await {
+            match self.decide_once(&wanted, step, &session.person).await {
                 Err(error) if error.is_transient() && tried < TRIES_MAX => tried += 1,
                 Ok(()) => {
                     self.engine.hint();
@@ -281,9 +284,9 @@ impl Approvals {
         }
     }
 
-    async fn decide_once(&self, wanted: &Wanted<'_>) -> Result<(), NotDecided> {
+    async fn decide_once(&self, wanted: &Wanted<'_>, step: (i64, i64), person: &User) -> Result<(), NotDecided> {
         let tx = self.books.begin_write().await?;
-        let decided = self.decided(&tx, wanted).await;
+        let decided = self.decided(&tx, wanted, step, person).await;
         match decided {
             Ok(Some(outcome)) => {
                 tx.commit().await?;
@@ -305,12 +308,21 @@ impl Approvals {
     }
 
     /// `None`: the person has decided just this before; who presses twice has decided once.
-    async fn decided(&self, tx: &DatabaseTransaction, wanted: &Wanted<'_>) -> Result<Option<Outcome>, NotDecided> {
-        let verdict = verdict(tx, wanted).await?;
-        if is_decided(tx, wanted.claim, wanted.by, wanted.digest, verdict).await.map_err(MdfError::from)? {
+    async fn decided(&self, tx: &DatabaseTransaction, wanted: &Wanted<'_>, step: (i64, i64), person: &User) -> Result<Option<Outcome>, NotDecided> {
+        let (verdict, now) = (verdict(tx, wanted).await?, self.now());
+        if is_decided(tx, wanted.say(verdict), step, wanted.by).await.map_err(MdfError::from)? {
             return Ok(None);
         }
-        decide_in(tx, wanted, verdict, self.now()).await.map(Some)
+        // Whoever has the roles of two steps has been asked in one of them only; another round is another digest.
+        if let Some(waiting) =
+            asked::waiting(tx, wanted.claim).await?.filter(|waiting| waiting.claim.round == step.0 && waiting.step.ordinal != step.1)
+        {
+            return Err(match refusal(tx, &waiting, person, now).await? {
+                Some(refusal) => NotDecided::Books(MdfError::Refused { claim: waiting.claim.id, refusal }),
+                None => NotDecided::OtherStep,
+            });
+        }
+        decide_in(tx, wanted, verdict, now).await.map(Some)
     }
 }
 

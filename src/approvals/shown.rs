@@ -49,6 +49,7 @@ pub(super) async fn shown(tx: &DatabaseTransaction, claim: &Claim, session: &Ses
         "submitted_by": name(tx, &claim.submitted_by).await?, "submitted_at": moment(claim.submitted_at), "round": claim.round,
         "destination": destination.map(|(name, account)| json!({ "name": name, "account": account })),
         "digest": match &waiting { Some(waiting) => waiting.digest.clone(), None => asked::digest(tx, claim).await? },
+        "step": waiting.as_ref().map(|waiting| format!("{}.{}", waiting.claim.round, waiting.step.ordinal)),
         "role": waiting.as_ref().map(|waiting| waiting.step.role_asked()), "due_at": due_at.map(moment), "refused": refused,
         "steps": told, "proofs": proofs, "own": own.and_then(|step| step.decision.as_ref()).map(|decision| json!({
             "is_approval": decision.is_approval, "at": moment(decision.at), "amount": grouped(&money(decision.amount_minor)),

@@ -107,11 +107,19 @@ fn a_claim_is_approved_by_mail_links_and_paid(engine: Engine) {
 
     // Half of what would be enough for finance: it is asked all the same, about the lower amount.
     jo.form = page.hidden("form");
-    let decided = jo.decide_about("CL-1", &page.hidden("digest"), &[("decision", "approve"), ("amount", "20000.00"), ("reason", "room\r\nonly")]);
+    let decided = jo.decide_about(
+        "CL-1",
+        (&page.hidden("digest"), &page.hidden("step")),
+        &[("decision", "approve"), ("amount", "20000.00"), ("reason", "room\r\nonly")],
+    );
     assert_eq!((decided.status, decided.header("location")), (303, Some("/approvals/CL-1")), "{}", decided.text);
     let page_after = jo.get(&link);
     assert!(page_after.text.contains("You approved 20\u{202F}000.00 USD") && !page_after.has_form(), "{}", page_after.text);
-    let twice = jo.decide_about("CL-1", &page.hidden("digest"), &[("decision", "approve"), ("amount", "20000.00"), ("reason", "room only")]);
+    let twice = jo.decide_about(
+        "CL-1",
+        (&page.hidden("digest"), &page.hidden("step")),
+        &[("decision", "approve"), ("amount", "20000.00"), ("reason", "room only")],
+    );
     assert_eq!((twice.status, world.count("claim_decisions")), (303, 1), "the same again is the same: {}", twice.text);
 
     world.until_asked("CL-1", "finance");
@@ -124,7 +132,7 @@ fn a_claim_is_approved_by_mail_links_and_paid(engine: Engine) {
         "{}",
         page.text
     );
-    let decided = fi.decide_about("CL-1", &page.hidden("digest"), &[("decision", "approve"), ("amount", ""), ("reason", "")]);
+    let decided = fi.decide_about("CL-1", (&page.hidden("digest"), &page.hidden("step")), &[("decision", "approve"), ("amount", ""), ("reason", "")]);
     assert_eq!(decided.status, 303, "{}", decided.text);
     world.until("the claim is paid and told", |books| books.number("SELECT COUNT(*) FROM claims WHERE status = 'paid'") == 1 && world.is_at_rest());
     let paid: Vec<_> = world.provider_journal().into_iter().filter(|event| event["event"] == "paid").collect();

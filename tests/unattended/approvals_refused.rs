@@ -40,9 +40,9 @@ fn what_may_not_count_is_refused_with_its_reason(engine: Engine) {
         (&mut fi, "CL-1", 409, "the step finance is not asked yet: channel_manager decides before it"),
         (&mut jo, "CL-9", 404, "No such claim"),
     ] {
-        let digest = if claim == "CL-9" { "sha256:0".to_owned() } else { world.digest(claim) };
+        let (digest, step) = if claim == "CL-9" { ("sha256:0".into(), "1.1".into()) } else { (world.digest(claim), world.step(claim)) };
         assert!(!visitor.claim(claim).has_form(), "{claim} offers nothing to {}", visitor.person);
-        refused(&world, says, status, says, || visitor.decide_about(claim, &digest, &YES));
+        refused(&world, says, status, says, || visitor.decide_about(claim, (&digest, &step), &YES));
     }
     // What is none of somebody's business is not there, and what is posted about it is told why it does not count.
     assert_eq!(fi.claim("CL-3").status, 404);
@@ -59,12 +59,22 @@ fn what_may_not_count_is_refused_with_its_reason(engine: Engine) {
     let seen = jo.claim("CL-1");
     let late = world.app.write("late", "txt", "one more\n");
     world.ok_at(NOW, &format!("mdf claim add-proof CL-1 {late} --by sue"));
-    let about_before = seen.hidden("digest");
-    refused(&world, "stale", 409, "the claim was changed since it was shown", || jo.decide_about("CL-1", &about_before, &YES));
+    let (digest, step) = (seen.hidden("digest"), seen.hidden("step"));
+    refused(&world, "stale", 409, "the claim was changed since it was shown", || jo.decide_about("CL-1", (&digest, &step), &YES));
+
+    // Who was shown one step does not decide another one, though the claim is the same.
+    let seen = al.claim("CL-4");
+    assert!(seen.has_form() && world.step("CL-4") == "1.2", "{}", seen.text);
+    let first = (world.digest("CL-4"), "1.1".to_owned());
+    refused(&world, "another step", 409, "the claim has gone on to another step", || al.decide_about("CL-4", (&first.0, &first.1), &YES));
 
     // One person, two steps.
+    let first = (world.digest("CL-1"), world.step("CL-1"));
     assert_eq!(al.decide("CL-1", &YES).status, 303);
     world.until_asked("CL-1", "finance");
+    assert_eq!((&first.0, world.count("claim_decisions WHERE claim = 'CL-1'")), (&world.digest("CL-1"), 1), "the claim is the same for finance");
+    assert_eq!(al.decide_about("CL-1", (&first.0, &first.1), &YES).status, 303, "pressed twice");
+    assert_eq!(world.count("claim_decisions WHERE claim = 'CL-1'"), 1);
     refused(&world, "twice", 403, "each step takes another person", || al.decide("CL-1", &YES));
     refused(&world, "late", 403, "it takes the role finance", || jo.decide("CL-1", &YES));
     // Decided is decided.
@@ -82,7 +92,8 @@ fn what_may_not_count_is_refused_with_its_reason(engine: Engine) {
 fn the_form_itself(world: &World, jo: &mut Visitor<'_>) {
     let digest = world.digest("CL-1");
     let send = |visitor: &mut Visitor<'_>, fields: &[(&str, &str)]| {
-        let all: Vec<(&str, &str)> = [("decision", "approve"), ("digest", digest.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        let all: Vec<(&str, &str)> =
+            [("decision", "approve"), ("step", "1.1"), ("digest", digest.as_str())].into_iter().chain(fields.iter().copied()).collect();
         visitor.post("/approvals/CL-1/decision", &all)
     };
     let form = jo.form.clone();

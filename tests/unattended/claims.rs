@@ -134,6 +134,13 @@ impl World {
         self.claim(id)["digest"].as_str().expect("a digest").to_owned()
     }
 
+    /// The step that waits, as the page names it; that of nothing where none does.
+    pub(crate) fn step(&self, id: &str) -> String {
+        let claim = self.claim(id);
+        let waits = claim["steps"].as_array().expect("steps").iter().position(|step| step["status"] == "waiting");
+        format!("{}.{}", claim["round"], waits.map_or(1, |place| place + 1))
+    }
+
     /// Waits until every letter has left, every run waits for somebody and the audit log is sealed.
     pub(crate) fn until_quiet(&self) {
         self.until("everybody waits", |books| {

@@ -126,13 +126,15 @@ impl<'a> Visitor<'a> {
 
     /// Sends a decision about the claim as it is now.
     pub(crate) fn decide(&mut self, claim: &str, fields: &[(&str, &str)]) -> Page {
-        let digest = self.world.digest(claim);
-        self.decide_about(claim, &digest, fields)
+        let (digest, step) = (self.world.digest(claim), self.world.step(claim));
+        self.decide_about(claim, (&digest, &step), fields)
     }
 
-    pub(crate) fn decide_about(&mut self, claim: &str, digest: &str, fields: &[(&str, &str)]) -> Page {
+    /// Sends one about the claim and the step that somebody saw.
+    pub(crate) fn decide_about(&mut self, claim: &str, (digest, step): (&str, &str), fields: &[(&str, &str)]) -> Page {
         let form = self.form.clone();
-        let fields: Vec<(&str, &str)> = [("form", form.as_str()), ("digest", digest)].into_iter().chain(fields.iter().copied()).collect();
+        let carried = [("form", form.as_str()), ("digest", digest), ("step", step)];
+        let fields: Vec<(&str, &str)> = carried.into_iter().chain(fields.iter().copied()).collect();
         self.post(&format!("/approvals/{claim}/decision"), &fields)
     }
 }

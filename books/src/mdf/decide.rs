@@ -110,15 +110,18 @@ pub async fn refusal(tx: &DatabaseTransaction, waiting: &Waiting, person: &User,
     }
 }
 
-/// Whether a person has decided just this about a claim as it was when it had a digest: the same again is no other decision.
+/// Whether a person has decided just this about the step `(round, ordinal)` of a claim as it was when it had a digest: the same again is
+/// no other decision.
 ///
 /// # Errors
 /// The database failed.
-pub async fn is_decided(tx: &DatabaseTransaction, claim: &str, person: &str, digest: &str, verdict: Verdict) -> Result<bool, LoadError> {
-    let query = "SELECT decision, shown_minor, amount_minor FROM claim_decisions WHERE claim = ? AND person = ? AND digest = ?";
-    let Some(row) = first_row(tx, query, vec![claim.into(), person.into(), digest.into()]).await? else { return Ok(false) };
+pub async fn is_decided(tx: &DatabaseTransaction, say: Say<'_>, step: (i64, i64), person: &str) -> Result<bool, LoadError> {
+    let query = "SELECT decision, shown_minor, amount_minor FROM claim_decisions \
+                 WHERE claim = ? AND round = ? AND ordinal = ? AND person = ? AND digest = ?";
+    let values = vec![say.claim.into(), step.0.into(), step.1.into(), person.into(), say.digest.unwrap_or_default().into()];
+    let Some(row) = first_row(tx, query, values).await? else { return Ok(false) };
     let (word, shown_minor, decided_minor) = (row.string(0)?, row.int(1)?, row.int(2)?);
-    Ok(match verdict {
+    Ok(match say.verdict {
         Verdict::Reject => word == "reject",
         Verdict::Approve { amount_minor } => word == "approve" && amount_minor.unwrap_or(shown_minor) == decided_minor,
     })

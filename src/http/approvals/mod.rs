@@ -166,7 +166,11 @@ pub(super) async fn decide(State(service): State<Shared>, Path(claim): Path<Stri
     };
     let written = |name: &str| Some(form.get(name).trim()).filter(|text| !text.is_empty()).map(str::to_owned);
     let (amount, reason) = (written("amount"), written("reason").map(|reason| one_line(&reason)));
-    let said = OfPage { is_approval, amount: amount.as_deref(), reason: reason.as_deref(), digest: form.get("digest") };
+    let step = form.get("step").split_once('.').and_then(|(round, place)| Some((round.parse().ok()?, place.parse().ok()?)));
+    let Some(step) = step else {
+        return visit.message(StatusCode::UNPROCESSABLE_ENTITY, "No step", "The form does not say which step it decides; look at the claim again.");
+    };
+    let said = OfPage { is_approval, amount: amount.as_deref(), reason: reason.as_deref(), digest: form.get("digest"), step };
     match visit.desk.decide(&visit.claim, &session, said).await {
         Ok(()) => visit.answer().to_claim(),
         Err(error) => visit.refused(&error),
@@ -188,7 +192,7 @@ impl Visit {
             }
             Some("no-such-claim") => return self.no_claim(),
             Some("not-waiting" | "after-deadline") => StatusCode::GONE,
-            Some("out-of-order" | "stale") => StatusCode::CONFLICT,
+            Some("out-of-order" | "stale" | "other-step") => StatusCode::CONFLICT,
             Some("raised" | "amount" | "reason-or-text") => StatusCode::UNPROCESSABLE_ENTITY,
             Some(_) => StatusCode::FORBIDDEN,
         };
