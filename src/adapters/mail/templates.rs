@@ -271,6 +271,20 @@ mod tests {
     }
 
     #[test]
+    fn without_a_link_the_commands_are_named() {
+        let templates = Templates::load(None).expect("the built-in ones are good");
+        let asked = Letter::examples().into_iter().find_map(|letter| if let Letter::ApprovalAsked(asked) = letter { Some(asked) } else { None });
+        let asked = asked.expect("there is an example");
+        let with = templates.write(&Letter::ApprovalAsked(asked.clone())).expect("words");
+        assert!(with.text.contains(&asked.link) && !with.text.contains("mdf claim") && !with.html.contains("mdf claim"), "{}", with.text);
+        let without = templates.write(&Letter::ApprovalAsked(super::super::letter::ApprovalAsked { link: String::new(), ..asked })).expect("words");
+        for text in [&without.text, &without.html] {
+            assert!(text.contains("tributary mdf claim approve CL-1 --by jo") && text.contains("mdf claim reject CL-1"), "{text}");
+            assert!(!text.contains("http"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_user_s_templates_go_before_ours_and_can_include_others() {
         let templates = load_with(&[
             ("payout_held.txt", "Subject: Wait, {{ partner }}\n\n{% include 'footer.txt' %}"),
