@@ -151,14 +151,13 @@ impl Postman {
     }
 
     async fn write(&self, books: &Books, letter: &Letter, message: &Message, now: Instant) -> Result<Mail, Unwritten> {
-        let Told { to, worded, attachments } = match letter {
-            Letter::ApprovalCode { code } => codes::write(books, code, now).await?,
-            letter => {
-                let tx = books.begin_read().await.map_err(LoadError::from)?;
-                let told = self.told(&tx, letter).await;
-                tx.rollback().await.map_err(LoadError::from)?;
-                told?
-            }
+        let Told { to, worded, attachments } = if let Letter::ApprovalCode { code } = letter {
+            codes::write(books, code, now).await?
+        } else {
+            let tx = books.begin_read().await.map_err(LoadError::from)?;
+            let told = self.told(&tx, letter).await;
+            tx.rollback().await.map_err(LoadError::from)?;
+            told?
         };
         let words = self.templates.write(&worded)?;
         let digest = hex::encode(Sha256::digest(message.key.as_bytes()));

@@ -215,9 +215,10 @@ impl Approvals {
             Ok(person) => {
                 // A wrong try counts, too.
                 tx.commit().await?;
-                match &person {
-                    Some(person) => tracing::info!(claim, person = person.id, "approval.signed_in"),
-                    None => tracing::warn!(claim, "approval.code_refused"),
+                if let Some(person) = &person {
+                    tracing::info!(claim, person = person.id, "approval.signed_in");
+                } else {
+                    tracing::warn!(claim, "approval.code_refused");
                 }
                 Ok(person.map(|_| token))
             }

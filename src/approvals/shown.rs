@@ -93,8 +93,8 @@ fn grouped(amount: &str) -> String {
 fn size(bytes: i64) -> String {
     match bytes {
         1 => "1 byte".to_owned(),
-        ..1_024 => format!("{bytes} bytes"),
-        ..1_048_576 => format!("{} KiB", bytes / 1_024),
+        ..=0 | 2..1_024 => format!("{bytes} bytes"),
+        1_024..1_048_576 => format!("{} KiB", bytes / 1_024),
         _ => format!("{}.{} MiB", bytes / 1_048_576, bytes % 1_048_576 * 10 / 1_048_576),
     }
 }

@@ -58,7 +58,16 @@ async fn it_says_how_it_is() {
 #[tokio::test]
 async fn what_is_not_there_is_a_problem() {
     let running = start().await;
-    for page in ["/", "/approvals", "/approvals/CL-1", "/approvals/CL-1/proofs/sha256:0", "/webhooks", "/webhooks/payouts/x", "/control/ledger", "/%2e%2e/etc/passwd"] {
+    for page in [
+        "/",
+        "/approvals",
+        "/approvals/CL-1",
+        "/approvals/CL-1/proofs/sha256:0",
+        "/webhooks",
+        "/webhooks/payouts/x",
+        "/control/ledger",
+        "/%2e%2e/etc/passwd",
+    ] {
         let response = running.ask("GET", page, &[], b"").await;
         assert!(is_problem(&response, 404, "not-found"), "{page}: {response:?}");
     }

@@ -50,10 +50,10 @@ fn a_claim_is_approved_by_mail_links_and_paid(engine: Engine) {
     let asked = world.mails_to("jo");
     assert_eq!(asked.len(), 1, "{asked:?}");
     let link = format!("{}/approvals/CL-1", world.url());
-    assert_eq!(links(&asked[0]), [link.clone()]);
+    assert_eq!(links(&asked[0]).as_slice(), std::slice::from_ref(&link));
     for part in ["text", "html", "subject"] {
         let text = asked[0][part].as_str().expect("text");
-        assert!(!text.contains("<script") && !text.contains("<img") && !text.contains('\u{202E}') || part != "html", "{text}");
+        assert!(part != "html" || !(text.contains("<script") || text.contains("<img")), "{text}");
         assert!(!text.contains('\u{202E}') && !text.contains('\u{2067}'), "{text}");
     }
 

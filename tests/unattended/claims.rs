@@ -99,7 +99,7 @@ pub(crate) fn world(engine: Engine) -> World {
     }
     let url = world.url();
     world.set("TRIBUTARY_SERVER__PUBLIC_URL", &url);
-    world.set_plain_claim_statements();
+    world.set_plain_statements();
     world
 }
 
@@ -154,7 +154,8 @@ impl World {
     /// Waits until a step of a claim waits for a role and everybody has been told.
     pub(crate) fn until_asked(&self, claim: &str, role: &str) {
         let waits = format!(
-            "SELECT COUNT(*) FROM claim_steps WHERE claim = '{claim}' AND status = 'waiting' AND COALESCE(CASE WHEN escalated_at IS NULL THEN NULL ELSE escalate_to END, role) = '{role}'"
+            "SELECT COUNT(*) FROM claim_steps WHERE claim = '{claim}' AND status = 'waiting' \
+             AND CASE WHEN escalated_at IS NULL THEN role ELSE escalate_to END = '{role}'"
         );
         let asked = format!("SELECT COUNT(*) FROM outbox WHERE key LIKE 'approval_asked/{claim}/%' AND status = 'sent'");
         self.until(&format!("{role} is asked about {claim}"), |books| books.number(&waits) == 1 && books.number(&asked) > 0);
@@ -171,11 +172,6 @@ impl World {
     pub(crate) fn mails_to(&self, person: &str) -> Vec<Value> {
         let to = serde_json::json!([format!("{person}@example.com")]);
         self.mail.journal().into_iter().filter(|mail| mail["to"] == to).collect()
-    }
-
-    /// A statement of claims that is set quickly.
-    fn set_plain_claim_statements(&mut self) {
-        self.set_plain_statements();
     }
 
     /// Serves until everybody has been asked.

@@ -57,7 +57,7 @@ impl Answer<'_> {
     }
 
     /// To the claim's page, which shows how it stands; loading it again sends no form again.
-    pub(super) fn to_claim(&self) -> Response {
+    pub(super) fn back_to_claim(&self) -> Response {
         let to = [(header::LOCATION, self.place())];
         with_headers((StatusCode::SEE_OTHER, to, Body::empty()).into_response(), self.desk.pages().policy())
     }

@@ -136,7 +136,7 @@ pub(super) async fn sign_in(State(service): State<Shared>, Path(claim): Path<Str
     match visit.desk.sign_in(&visit.claim, &asking, &code).await {
         Ok(Some(token)) => {
             let answer = visit.answer();
-            let signed_in = answer.with_cookie(answer.to_claim(), SESSION, &token, SESSION_LASTS_S);
+            let signed_in = answer.with_cookie(answer.back_to_claim(), SESSION, &token, SESSION_LASTS_S);
             answer.with_cookie(signed_in, ASKING, "", 0)
         }
         Ok(None) => visit.sign_in(StatusCode::FORBIDDEN, Some(WRONG)),
@@ -172,7 +172,7 @@ pub(super) async fn decide(State(service): State<Shared>, Path(claim): Path<Stri
     };
     let said = OfPage { is_approval, amount: amount.as_deref(), reason: reason.as_deref(), digest: form.get("digest"), step };
     match visit.desk.decide(&visit.claim, &session, said).await {
-        Ok(()) => visit.answer().to_claim(),
+        Ok(()) => visit.answer().back_to_claim(),
         Err(error) => visit.refused(&error),
     }
 }
