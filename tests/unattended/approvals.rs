@@ -2,7 +2,7 @@
 //! form of that session decides, about what it showed.
 
 use crate::app::Engine;
-use crate::claims::{self, HOSTILE_FILE, NOW, SERVED, everything};
+use crate::approval_world::{self, HOSTILE_FILE, NOW, SERVED, everything};
 use crate::database::assert_same;
 use crate::visitor::{Visitor, codes, links};
 use crate::world::World;
@@ -42,7 +42,7 @@ fn scan(world: &World, mails: &[serde_json::Value]) -> usize {
 }
 
 fn a_claim_is_approved_by_mail_links_and_paid(engine: Engine) {
-    let world = claims::world(engine);
+    let world = approval_world::world(engine);
     world.submit_with_proof("CL-1", "50000.00");
     let serving = world.serve_claims(SERVED);
     world.until_asked("CL-1", "channel_manager");
@@ -158,7 +158,7 @@ fn the_proof_is_a_file(world: &World, jo: &mut Visitor<'_>, page: &crate::visito
 }
 
 fn codes_are_bounded(engine: Engine) {
-    let world = claims::world(engine);
+    let world = approval_world::world(engine);
     world.submit_at(NOW, "CL-1", "webinar", "5000.00", "sue");
     let serving = world.serve_claims(SERVED);
     world.until_asked("CL-1", "channel_manager");

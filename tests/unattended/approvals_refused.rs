@@ -1,7 +1,7 @@
 //! Decisions by the page that may not count, each with its reason and its status, and nothing of claims or money changed by any of them.
 
 use crate::app::Engine;
-use crate::claims::{self, LATER, NOW, SERVED, SERVED_LATER, of_claims};
+use crate::approval_world::{self, LATER, NOW, SERVED, SERVED_LATER, of_claims};
 use crate::database::assert_same;
 use crate::visitor::{Page, Visitor};
 use crate::world::World;
@@ -19,7 +19,7 @@ fn refused(world: &World, what: &str, status: u16, says: &str, attempt: impl FnO
 
 /// Jo of the managers for a claim of each kind, signed in by the first.
 fn what_may_not_count_is_refused_with_its_reason(engine: Engine) {
-    let world = claims::world(engine);
+    let world = approval_world::world(engine);
     world.submit_at(NOW, "CL-1", "webinar", "24000.00", "sue");
     world.submit_at(NOW, "CL-2", "webinar", "2000.00", "al");
     world.submit_at(NOW, "CL-3", "expo", "2000.00", "bob");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::app::Engine;
-use crate::claims::{self, SERVED, everything};
+use crate::approval_world::{self, SERVED, everything};
 use crate::database::assert_same;
 use crate::visitor::{Visitor, links};
 use crate::world::World;
@@ -32,7 +32,7 @@ fn open(world: &World, address: &str) -> String {
 
 #[test]
 fn a_browser_that_presses_nothing_changes_nothing() {
-    let world = claims::world(Engine::Sqlite);
+    let world = approval_world::world(Engine::Sqlite);
     world.submit_with_proof("CL-1", "50000.00");
     let serving = world.serve_claims(SERVED);
     world.until_asked("CL-1", "channel_manager");

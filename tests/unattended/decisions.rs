@@ -7,7 +7,7 @@ use tributary::adapters::standard_webhooks::SigningKeys;
 use tributary::clock;
 
 use crate::app::Engine;
-use crate::claims::{self, NOW, SERVED, SERVED_LATER, everything, of_claims};
+use crate::approval_world::{self, NOW, SERVED, SERVED_LATER, everything, of_claims};
 use crate::database::assert_same;
 use crate::world::World;
 
@@ -57,7 +57,7 @@ fn body(claim: &str, by: &str, digest: &str, more: &Value) -> String {
 }
 
 fn messages_decide_once_and_are_answered_as_the_first_time(engine: Engine) {
-    let mut world = claims::world(engine);
+    let mut world = approval_world::world(engine);
     world.submit_at(NOW, "CL-1", "webinar", "24000.00", "sue");
     let serving = world.serve_claims(SERVED);
     let unknown = Sender::new(&world).send("evt_0", &yes("CL-1", "jo", &world.digest("CL-1")));
@@ -110,7 +110,7 @@ fn messages_decide_once_and_are_answered_as_the_first_time(engine: Engine) {
 }
 
 fn what_may_not_count_is_refused_with_its_reason(engine: Engine) {
-    let mut world = claims::world(engine);
+    let mut world = approval_world::world(engine);
     world.set("TRIBUTARY_WEBHOOKS__DECISIONS_SECRET", SECRET);
     world.submit_at(NOW, "CL-1", "webinar", "24000.00", "sue");
     world.submit_at(NOW, "CL-2", "webinar", "2000.00", "al");

@@ -37,7 +37,7 @@ macro_rules! each_engine {
     )+};
 }
 
-mod claims;
+mod approval_world;
 mod facts;
 mod outcome;
 mod ports;
