@@ -1,6 +1,7 @@
 //! The postman: makes a letter's words, attachment and address from the books, and hands it over.
 
 mod claims;
+mod codes;
 
 use std::path::Path;
 
@@ -133,16 +134,16 @@ impl Postman {
         Self { public_url, ..self }
     }
 
-    /// Sends a message of the outbox.
+    /// Sends a message of the outbox; `now` is by the clock of the books.
     ///
     /// # Idempotency
     /// The letter's id is made of the message's key: every attempt carries the same one.
-    pub async fn send(&self, books: &Books, message: &Message) -> Sent {
+    pub async fn send(&self, books: &Books, message: &Message, now: Instant) -> Sent {
         let letter: Letter = match serde_json::from_value(message.body.clone()) {
             Ok(letter) => letter,
             Err(error) => return Sent::Never { reason: format!("the letter can't be read: {error}") },
         };
-        let mail = match self.write(books, &letter, (&message.key, Instant(message.created_at.0))).await {
+        let mail = match self.write(books, &letter, (&message.key, Instant(message.created_at.0)), now).await {
             Ok(mail) => mail,
             Err(Unwritten::Books(LoadError::Database(error))) => return Sent::Later { reason: format!("the books can't be read: {error}") },
             Err(error) => return Sent::Never { reason: error.to_string() },
@@ -158,14 +159,18 @@ impl Postman {
     /// # Errors
     /// [`Unwritten`].
     pub async fn words(&self, books: &Books, letter: &Letter) -> Result<Mail, Unwritten> {
-        self.write(books, letter, (&letter.key(), Instant(0))).await
+        self.write(books, letter, (&letter.key(), Instant(0)), Instant(0)).await
     }
 
-    async fn write(&self, books: &Books, letter: &Letter, (key, at): (&str, Instant)) -> Result<Mail, Unwritten> {
-        let tx = books.begin_read().await.map_err(LoadError::from)?;
-        let told = self.told(&tx, letter).await;
-        tx.rollback().await.map_err(LoadError::from)?;
-        let Told { to, worded, attachments } = told?;
+    async fn write(&self, books: &Books, letter: &Letter, (key, at): (&str, Instant), now: Instant) -> Result<Mail, Unwritten> {
+        let Told { to, worded, attachments } = if let Letter::ApprovalCode { code } = letter {
+            codes::write(books, code, now).await?
+        } else {
+            let tx = books.begin_read().await.map_err(LoadError::from)?;
+            let told = self.told(&tx, letter).await;
+            tx.rollback().await.map_err(LoadError::from)?;
+            told?
+        };
         let words = self.templates.write(&worded)?;
         let digest = hex::encode(Sha256::digest(key.as_bytes()));
         Ok(Mail {
@@ -258,6 +263,7 @@ impl Postman {
             }
             Letter::ApprovalAsked { claim, step, escalated, person, .. } => claims::approval(self, tx, claim, (*step, *escalated, 0), person).await,
             Letter::ApprovalReminder { claim, step, number, person, .. } => claims::approval(self, tx, claim, (*step, false, *number), person).await,
+            Letter::ApprovalCode { .. } => Err(Unwritten::Nothing("a code is made in a transaction of its own".into())),
             Letter::ClaimDecided { claim, status, .. } => claims::decided(tx, claim, status).await,
             Letter::ClaimFailed { claim, person } => claims::failed(tx, claim, person.as_deref()).await,
             Letter::ClaimStatement { claim } => claims::statement(self, tx, claim).await,

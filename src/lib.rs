@@ -3,6 +3,7 @@
 pub mod actors;
 pub mod adapters;
 pub mod app;
+pub mod approvals;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -11,6 +12,7 @@ mod demo;
 pub mod http;
 pub mod ids;
 pub mod inbound;
+pub mod inbound_decisions;
 pub mod inbound_facts;
 pub mod instance;
 pub mod letters;

@@ -18,12 +18,16 @@ use crate::adapters::outbound::OutboundError;
 use crate::adapters::payout_manual::ManualPayouts;
 use crate::adapters::payout_pain001::Pain001Payouts;
 use crate::adapters::payout_webhook::WebhookPayouts;
+use crate::approvals::Approvals;
+use crate::approvals::pages::PageError;
 use crate::config::{Config, PayoutAdapter};
+use crate::http::decisions::DecisionWebhooks;
 use crate::http::facts::FactWebhooks;
 use crate::http::metrics::{Metrics, MetricsError};
 use crate::http::payouts::PayoutWebhooks;
 use crate::http::{self, Readiness, ServeError};
 use crate::inbound::Inbound;
+use crate::inbound_decisions::Decisions;
 use crate::inbound_facts::Facts;
 use crate::letters::{Postman, PostmanError};
 use crate::payout_limits;
@@ -47,6 +51,9 @@ pub enum ServiceError {
     /// The actors.
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
+    /// The pages.
+    #[error(transparent)]
+    Pages(#[from] PageError),
     /// Measurements.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -141,9 +148,18 @@ impl Running {
             now_s: clock::wall_seconds,
             inbound: Arc::new(Facts::new(books.clone(), Arc::clone(&clock))),
         };
+        let (files_url, public_url) = (std::mem::take(&mut config.files.url), config.server.public_url.clone());
+        let desk_of_approvals = Approvals::new(books.clone(), engine.clone(), Arc::clone(&clock), files_url, public_url)?;
         let http = http::Service {
             readiness: Arc::new(Ready { books: books.clone(), stop: shared.stop.clone() }),
             metrics: Metrics::start()?,
+            approvals: Some(Arc::new(desk_of_approvals)),
+            decisions: config.webhooks.decisions.map(|keys| DecisionWebhooks {
+                keys,
+                tolerance: config.webhooks.tolerance,
+                now_s: clock::wall_seconds,
+                inbound: Arc::new(Decisions { books: books.clone(), engine: engine.clone(), clock: Arc::clone(&clock) }),
+            }),
             payouts: config.webhooks.payouts.map(|keys| PayoutWebhooks {
                 keys,
                 tolerance: config.webhooks.tolerance,

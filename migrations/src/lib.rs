@@ -16,6 +16,7 @@ mod m0006_instance;
 mod m0007_mdf;
 mod m0008_bank_files;
 mod m0009_fact_events;
+mod m0010_decision_events;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_mdf::Step),
             Box::new(m0008_bank_files::Step),
             Box::new(m0009_fact_events::Step),
+            Box::new(m0010_decision_events::Step),
         ]
     }
 }

@@ -106,7 +106,7 @@ async fn is_due(shared: &Shared, now: Instant) -> Result<bool, OutboxError> {
 
 async fn send(shared: &Shared, message: Message) {
     passes(shared, Point::Taken);
-    let sent = shared.postman.send(&shared.books, &message).await;
+    let sent = shared.postman.send(&shared.books, &message, shared.now()).await;
     passes(shared, Point::BeforeResult);
     let now = shared.clock.now();
     let (id, key, attempt) = (message.id.clone(), message.key.clone(), message.attempt);

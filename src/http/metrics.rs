@@ -8,6 +8,8 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 pub const REQUESTS: &str = "tributary_http_requests_total";
 /// How long they took.
 pub const REQUEST_SECONDS: &str = "tributary_http_request_seconds";
+/// Webhooks with decisions by what became of them.
+pub const DECISION_WEBHOOKS: &str = "tributary_decision_webhooks_total";
 /// Payout webhooks by what became of them.
 pub const PAYOUT_WEBHOOKS: &str = "tributary_payout_webhooks_total";
 /// Messages with facts by source and by what became of them.

@@ -1,6 +1,8 @@
 //! What others reach by HTTP (interface.md §4 and §5).
 
+mod approvals;
 mod connections;
+pub mod decisions;
 pub mod facts;
 mod guard;
 pub mod metrics;
@@ -18,10 +20,12 @@ use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 pub use self::connections::{ServeError, Stopped};
+use self::decisions::DecisionWebhooks;
 use self::facts::FactWebhooks;
 use self::metrics::Metrics;
 use self::payouts::PayoutWebhooks;
 use self::problem::Problem;
+use crate::approvals::Approvals;
 
 /// Whether the service can do its work.
 pub trait Readiness: Send + Sync {
@@ -39,6 +43,10 @@ pub struct Service {
     pub payouts: Option<PayoutWebhooks>,
     /// Behind `/webhooks/facts` and `/webhooks/stripe`.
     pub facts: FactWebhooks,
+    /// Behind `/approvals`; `None` where nobody decides here.
+    pub approvals: Option<Arc<Approvals>>,
+    /// Behind `/webhooks/decisions`; `None` where there is no key to believe them by.
+    pub decisions: Option<DecisionWebhooks>,
     /// How long a request may take.
     pub request_limit: Duration,
     /// How long a stop waits for the requests that are at work.
@@ -63,7 +71,13 @@ fn router(service: Shared) -> Router {
         .route("/metrics", get(status::metrics))
         .route("/webhooks/facts", post(facts::receive))
         .route("/webhooks/payouts", post(payouts::receive))
-        .route("/webhooks/stripe", post(facts::receive_from_stripe));
+        .route("/webhooks/stripe", post(facts::receive_from_stripe))
+        .route("/webhooks/decisions", post(decisions::receive))
+        .route("/approvals/{claim}", get(approvals::show))
+        .route("/approvals/{claim}/code", post(approvals::ask))
+        .route("/approvals/{claim}/session", post(approvals::sign_in))
+        .route("/approvals/{claim}/decision", post(approvals::decide))
+        .route("/approvals/{claim}/proofs/{sha256}", get(approvals::proof));
     // Routes first: what wraps them knows which one it was.
     routes
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)

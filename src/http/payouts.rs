@@ -15,11 +15,9 @@ use serde_json::json;
 use super::Shared;
 use super::metrics::PAYOUT_WEBHOOKS;
 use super::problem::Problem;
-use super::webhook::{read, signed};
+use super::webhook::believed;
 use crate::adapters::standard_webhooks::SigningKeys;
 
-/// A word is a few fields.
-const BODY_MAX_BYTES: usize = 64 << 10;
 /// The longest id in a word.
 const ID_MAX_BYTES: usize = 128;
 /// Characters of a reason that are kept.
@@ -135,14 +133,13 @@ pub(super) async fn receive(State(service): State<Shared>, request: Request) -> 
 }
 
 async fn take(webhooks: &PayoutWebhooks, request: Request) -> Result<Answer, Problem> {
-    let (parts, body) = request.into_parts();
-    let body = read(body, BODY_MAX_BYTES).await?;
-    let signed = signed(&parts.headers)?;
-    webhooks.keys.verify(signed, &body, (webhooks.now_s)(), webhooks.tolerance).map_err(|rejected| {
-        tracing::warn!(%rejected, "webhook.payouts.rejected");
-        Problem::NotSigned(rejected)
+    let believed = believed(&webhooks.keys, webhooks.tolerance, (webhooks.now_s)(), request).await;
+    let (id, body) = believed.inspect_err(|problem| {
+        if let Problem::NotSigned(rejected) = problem {
+            tracing::warn!(%rejected, "webhook.payouts.rejected");
+        }
     })?;
-    let event = event(signed.id, &body).map_err(Problem::Malformed)?;
+    let event = event(&id, &body).map_err(Problem::Malformed)?;
     webhooks.inbound.record(&event).await.map_err(|error| {
         tracing::error!(id = event.id, payout = event.payout, %error, "webhook.payouts.not_recorded");
         match error {

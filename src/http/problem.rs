@@ -44,6 +44,13 @@ pub enum Problem {
     Refused(String),
     /// Too many messages wait.
     Full,
+    /// A decision does not count.
+    NotDecided {
+        /// A stable name of why.
+        reason: String,
+        /// Why, for people.
+        detail: String,
+    },
     /// The service can't work yet, or any more.
     NotReady(String),
     /// It could not be kept; it may come again.
@@ -70,6 +77,7 @@ impl Problem {
             Self::Full => "too-many-parked",
             Self::Malformed(_) => "malformed-body",
             Self::OtherBody => "repeated-with-other-body",
+            Self::NotDecided { .. } => "decision-refused",
             Self::NotReady(_) => "not-ready",
             Self::Unavailable => "unavailable",
             Self::TooSlow => "too-slow",
@@ -84,7 +92,7 @@ impl Problem {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::NotSigned(_) | Self::NotSignedByStripe(_) => StatusCode::UNAUTHORIZED,
-            Self::OtherBody | Self::TestMode | Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::OtherBody | Self::TestMode | Self::Refused(_) | Self::NotDecided { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoKey { .. } | Self::NotReady(_) | Self::Unavailable | Self::TooSlow | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -103,6 +111,7 @@ impl Problem {
             Self::Full => "Too many messages are parked; send it again",
             Self::Malformed(_) => "The body is not what it should be",
             Self::OtherBody => "This id came with another body before",
+            Self::NotDecided { .. } => "The decision does not count",
             Self::NotReady(_) => "The service is not ready",
             Self::Unavailable => "It could not be kept; send it again",
             Self::TooSlow => "It took too long; send it again",
@@ -117,6 +126,7 @@ impl Problem {
             Self::NotSigned(rejected) => Some(rejected.to_string()),
             Self::NotSignedByStripe(rejected) => Some(rejected.to_string()),
             Self::TestMode => Some("webhooks.stripe_test_mode is not set".into()),
+            Self::NotDecided { detail, .. } => Some(detail.clone()),
             Self::Malformed(reason) | Self::NotReady(reason) | Self::Refused(reason) => Some(reason.clone()),
             Self::NotFound
             | Self::MethodNotAllowed
@@ -136,6 +146,9 @@ impl IntoResponse for Problem {
         let mut document = json!({ "type": format!("urn:tributary:problem:{code}"), "title": self.title(), "status": status.as_u16(), "code": code });
         if let (Some(detail), Some(fields)) = (self.detail(), document.as_object_mut()) {
             fields.insert("detail".into(), detail.into());
+        }
+        if let (Self::NotDecided { reason, .. }, Some(fields)) = (&self, document.as_object_mut()) {
+            fields.insert("reason".into(), reason.as_str().into());
         }
         let mut response = (status, Json(document)).into_response();
         let headers = response.headers_mut();

@@ -59,6 +59,8 @@ pub(super) async fn approval(
         proofs,
         due_at: step.due_at.map(to_the_minute).unwrap_or_default(),
         link: postman.public_url.as_ref().and_then(|url| link(url, &claim.id)).unwrap_or_default(),
+        approve: format!("tributary mdf claim approve --by={} -- {}", word(by), word(&claim.id)),
+        reject: format!("tributary mdf claim reject --by={} --reason 'WHY' -- {}", word(by), word(&claim.id)),
         claim: claim.id,
         escalated,
         reminder,
@@ -76,6 +78,12 @@ fn link(public_url: &Url, claim: &str) -> Option<String> {
     let mut url = public_url.clone();
     url.path_segments_mut().ok()?.pop_if_empty().push("approvals").push(claim);
     Some(url.into())
+}
+
+/// A word of a command that somebody copies into a shell: an id can say anything, and does nothing there.
+fn word(text: &str) -> String {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'@'));
+    if is_plain && !text.is_empty() { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Tells who submitted a claim what it has come to.
@@ -158,6 +166,13 @@ fn file_stem(claim: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_in_commands_are_single_words() {
+        for (id, expected) in [("CL-1", "CL-1"), ("a b", "'a b'"), ("x; rm -rf ~", "'x; rm -rf ~'"), ("it's $(id)", "'it'\\''s $(id)'"), ("", "''")] {
+            assert_eq!(word(id), expected);
+        }
+    }
 
     #[test]
     fn a_link_points_to_a_claim_whatever_its_id() {

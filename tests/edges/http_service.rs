@@ -58,11 +58,30 @@ async fn it_says_how_it_is() {
 #[tokio::test]
 async fn what_is_not_there_is_a_problem() {
     let running = start().await;
-    for page in ["/", "/webhooks", "/webhooks/payouts/x", "/control/ledger", "/%2e%2e/etc/passwd"] {
+    for page in [
+        "/",
+        "/approvals",
+        "/approvals/CL-1",
+        "/approvals/CL-1/proofs/sha256:0",
+        "/webhooks",
+        "/webhooks/payouts/x",
+        "/control/ledger",
+        "/%2e%2e/etc/passwd",
+    ] {
         let response = running.ask("GET", page, &[], b"").await;
         assert!(is_problem(&response, 404, "not-found"), "{page}: {response:?}");
     }
-    for (method, page, allowed) in [("GET", "/webhooks/payouts", "POST"), ("POST", "/healthz", "GET,HEAD"), ("MADE-UP", "/metrics", "GET,HEAD")] {
+    for (method, page, allowed) in [
+        ("GET", "/webhooks/payouts", "POST"),
+        ("GET", "/webhooks/decisions", "POST"),
+        ("GET", "/approvals/CL-1/code", "POST"),
+        ("GET", "/approvals/CL-1/session", "POST"),
+        ("GET", "/approvals/CL-1/decision", "POST"),
+        ("POST", "/approvals/CL-1", "GET,HEAD"),
+        ("POST", "/approvals/CL-1/proofs/sha256:0", "GET,HEAD"),
+        ("POST", "/healthz", "GET,HEAD"),
+        ("MADE-UP", "/metrics", "GET,HEAD"),
+    ] {
         let response = running.ask(method, page, &[], b"").await;
         assert!(is_problem(&response, 405, "method-not-allowed"), "{method} {page}: {response:?}");
         assert_eq!(response.header("allow"), Some(allowed), "{response:?}");

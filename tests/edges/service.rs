@@ -106,7 +106,7 @@ pub(crate) async fn start_with(request_limit: Duration, shutdown_limit: Duration
         inbound: Arc::new(NoFacts),
     };
     let metrics = Metrics::start().expect("nobody else counts");
-    let service = Service { readiness: ready.clone(), metrics, payouts, facts, request_limit, shutdown_limit };
+    let service = Service { readiness: ready.clone(), metrics, payouts, facts, approvals: None, decisions: None, request_limit, shutdown_limit };
     let (stop, stopped) = oneshot::channel();
     let served = tokio::spawn(http::serve(listener, service, async {
         let _ = stopped.await;

@@ -27,7 +27,7 @@ fn decided(app: &App) {
 }
 
 /// What breaks which invariant. Each begins from the same sound books.
-const BREAKS: [(&str, &str, &[&str]); 30] = [
+const BREAKS: [(&str, &str, &[&str]); 32] = [
     ("ledger.5", "a hold that is gone", &["DELETE FROM claim_moves WHERE claim = 'CL-2'"]),
     ("ledger.5", "a hold that ended twice", &["UPDATE claims SET status = 'approved', reason = NULL WHERE id = 'CL-4'"]),
     ("ledger.5", "more held than claims ask for", &["UPDATE wallets SET held_minor = held_minor + 1 WHERE partner = 'acme' AND currency = 'USD'"]),
@@ -57,6 +57,13 @@ const BREAKS: [(&str, &str, &[&str]); 30] = [
     ("approval.20", "a claim that waits for nobody", &["UPDATE claim_steps SET status = 'void' WHERE claim = 'CL-3' AND status = 'waiting'"]),
     ("approval.20", "a campaign that was never approved", &["UPDATE campaigns SET status = 'rejected' WHERE id = 'webinar'"]),
     ("approval.20", "a campaign approved by somebody of the partner", &["UPDATE campaigns SET decided_by = 'pat' WHERE id = 'webinar'"]),
+    ("durability.25", "a decision by a message that nobody knows", &["UPDATE claim_decisions SET via = 'webhook' WHERE claim = 'CL-2'"]),
+    (
+        "durability.25",
+        "a message that decided what another way decided",
+        &["INSERT INTO decision_events (event, body_digest, claim, person, outcome, round, ordinal, answer, received_at) \
+           VALUES ('evt_1', 'sha256:0', 'CL-2', 'jo', 'decided', 1, 1, '{}', 0)"],
+    ),
     ("approval.21", "a decision about something else", &["UPDATE claim_decisions SET digest = 'sha256:0' WHERE claim = 'CL-1' AND ordinal = 2"]),
     ("approval.21", "a round with other receipts", &["UPDATE claim_rounds SET receipts_minor = receipts_minor + 2 WHERE claim = 'CL-1'"]),
     ("approval.21", "a round with another destination", &["UPDATE claim_rounds SET destination = 'sha256:0' WHERE claim = 'CL-1'"]),

@@ -65,7 +65,7 @@ fn a_decision_binds_to_what_was_shown(app: &App) {
     submit(app, "CL-1", 5_000_000);
     let first = digest_shown(app, "CL-1");
     let told = |by: &str, digest: &str, amount_minor: Option<i64>| {
-        let say = Say { claim: "CL-1", verdict: Verdict::Approve { amount_minor }, digest: Some(digest), reason: None, via: Via::Webhook };
+        let say = Say { claim: "CL-1", verdict: Verdict::Approve { amount_minor }, digest: Some(digest), reason: None, via: Via::Page };
         act(app, async |tx| decide(tx, say, by, day(0)).await)
     };
     assert!(matches!(told("jo", "sha256:old", None), Err(MdfError::Refused { refusal: Refusal::Stale { .. }, .. })));

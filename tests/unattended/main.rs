@@ -37,15 +37,21 @@ macro_rules! each_engine {
     )+};
 }
 
+mod approval_world;
 mod facts;
 mod outcome;
 mod ports;
 mod serving;
+mod visitor;
 mod wait;
 mod world;
 
+mod approvals;
+mod approvals_refused;
+mod chromium;
 mod claims;
 mod crash_points;
+mod decisions;
 mod downtime;
 mod faults;
 mod kills;

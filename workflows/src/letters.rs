@@ -82,6 +82,11 @@ pub enum Letter {
         /// Who is asked.
         person: String,
     },
+    /// The code with which somebody signs in to the page of approvals; it is made when it is sent, so that it is stored nowhere.
+    ApprovalCode {
+        /// Which, as the books know it.
+        code: String,
+    },
     /// To the submitter: a claim was approved, rejected or cancelled, or has expired.
     ClaimDecided {
         /// The claim.
@@ -121,6 +126,7 @@ impl Letter {
                 format!("approval_asked/{claim}/{round}/{step}{escalated}/{person}")
             }
             Self::ApprovalReminder { claim, round, step, number, person } => format!("approval_reminder/{claim}/{round}/{step}/{number}/{person}"),
+            Self::ApprovalCode { code } => format!("approval_code/{code}"),
             Self::ClaimDecided { claim, round, status } => format!("claim_decided/{claim}/{round}/{status}"),
             Self::ClaimFailed { claim, person } => format!("claim_failed/{claim}/{}", person.as_deref().unwrap_or_default()),
             Self::ClaimStatement { claim } => format!("claim_statement/{claim}"),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::MdfError;
 use super::record::{self, Claim, Step};
-use crate::load::row::{LoadError, rows};
+use crate::load::row::{LoadError, first_row, rows};
 use crate::users::{self, User};
 
 /// Asks for the claim's approvals: it awaits them from now on, or is approved where its route has no steps.
@@ -90,4 +90,18 @@ pub async fn people(tx: &DatabaseTransaction, waiting: &Waiting) -> Result<Vec<U
         }
     }
     Ok(people)
+}
+
+/// Whether a claim is any business of a person: a role of its routes is the person's, or the person submitted or decided something of it.
+///
+/// # Errors
+/// The database failed.
+pub async fn concerns(tx: &DatabaseTransaction, claim: &Claim, person: &User) -> Result<bool, LoadError> {
+    let query = "SELECT 1 FROM claim_steps s JOIN user_roles r ON r.role = s.role OR r.role = s.escalate_to WHERE s.claim = ? AND r.person = ? \
+                 UNION SELECT 1 FROM claim_decisions d WHERE d.claim = ? AND d.person = ? LIMIT 1";
+    let (claim_id, by) = (claim.id.as_str(), person.id.as_str());
+    if first_row(tx, query, vec![claim_id.into(), by.into(), claim_id.into(), by.into()]).await?.is_some() {
+        return Ok(true);
+    }
+    Ok(record::submitters(tx, &claim.id).await?.contains(&person.id))
 }

@@ -1,13 +1,14 @@
 //! Decides the step of a claim that waits (domain.md §6.3–6.5).
 
 use program::calendar::Instant;
-use program::mdf::{self, Decider, Shown, Status, Verdict};
+use program::mdf::{self, Decider, Refusal, Shown, Status, Verdict};
 use sea_orm::{DatabaseTransaction, Value};
 use serde_json::json;
 
+use super::asked::Waiting;
 use super::record::{self, Claim, Step};
 use super::{MdfError, asked, deadline, funds, restart};
-use crate::load::row::{LoadError, execute};
+use crate::load::row::{LoadError, execute, first_row};
 use crate::users::{self, PersonError, User};
 
 /// By which way a decision came.
@@ -92,6 +93,38 @@ pub async fn decide(tx: &DatabaseTransaction, say: Say<'_>, by: &str, now: Insta
         approve(tx, &before, &steps, &decided, say, by, now).await?
     };
     Ok(Outcome { claim, role: step.role.clone(), round: before.round, ordinal: step.ordinal })
+}
+
+/// Why a person's approval of a step that waits would not count now, if so: what a page says before it offers a choice.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn refusal(tx: &DatabaseTransaction, waiting: &Waiting, person: &User, now: Instant) -> Result<Option<Refusal>, MdfError> {
+    let Waiting { claim, digest, .. } = waiting;
+    let steps = record::steps(tx, &claim.id, claim.round).await?;
+    let say = Say { claim: &claim.id, verdict: Verdict::Approve { amount_minor: None }, digest: None, reason: None, via: Via::Page };
+    match judge(tx, claim, &steps, digest, say, person, now).await {
+        Ok(_) => Ok(None),
+        Err(MdfError::Refused { refusal, .. }) => Ok(Some(refusal)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a person has decided just this about the step `(round, ordinal)` of a claim as it was when it had a digest: the same again is
+/// no other decision.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_decided(tx: &DatabaseTransaction, say: Say<'_>, step: (i64, i64), person: &str) -> Result<bool, LoadError> {
+    let query = "SELECT decision, shown_minor, amount_minor FROM claim_decisions \
+                 WHERE claim = ? AND round = ? AND ordinal = ? AND person = ? AND digest = ?";
+    let values = vec![say.claim.into(), step.0.into(), step.1.into(), person.into(), say.digest.unwrap_or_default().into()];
+    let Some(row) = first_row(tx, query, values).await? else { return Ok(false) };
+    let (word, shown_minor, decided_minor) = (row.string(0)?, row.int(1)?, row.int(2)?);
+    Ok(match say.verdict {
+        Verdict::Reject => word == "reject",
+        Verdict::Approve { amount_minor } => word == "approve" && amount_minor.unwrap_or(shown_minor) == decided_minor,
+    })
 }
 
 /// What counts, with the step that it decides.

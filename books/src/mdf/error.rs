@@ -3,6 +3,7 @@
 use program::calendar::Date;
 use program::mdf::{AskedError, IllegalMove, Refusal};
 
+use crate::connection;
 use crate::load::row::LoadError;
 use crate::users::PersonError;
 
@@ -201,6 +202,15 @@ impl MdfError {
             | Self::TooLate { .. }
             | Self::Proof { .. } => true,
         }
+    }
+
+    /// Whether the same act may succeed when it is tried again: it and another one waited for each other.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        if let Self::Load(LoadError::Database(error)) | Self::Person(PersonError::Load(LoadError::Database(error))) = self {
+            return connection::is_transient(error);
+        }
+        matches!(self, Self::Changed(_))
     }
 
     /// Why a decision does not count, if that is it.

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::asked;
 use super::record::{self, Claim, Step};
 use crate::load::row::{LoadError, first_row, rows};
+use crate::payouts::destinations;
 
 /// A claim with the steps of its round.
 ///
@@ -42,6 +43,16 @@ fn step_json(claim: &Claim, step: &Step) -> Json {
 pub async fn payout(tx: &DatabaseTransaction, claim: &Claim) -> Result<Option<String>, LoadError> {
     let query = "SELECT id FROM payouts WHERE kind = 'mdf_claim' AND reference = ? ORDER BY intended_at DESC, id DESC LIMIT 1";
     first_row(tx, query, vec![claim.id.as_str().into()]).await?.map(|row| row.string(0)).transpose()
+}
+
+/// Where the money of a claim goes, as its round was begun: the name and the account's end; `None`: there is no destination yet.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn destination(tx: &DatabaseTransaction, claim: &Claim) -> Result<Option<(String, String)>, LoadError> {
+    let Some(digest) = record::destination(tx, claim).await? else { return Ok(None) };
+    let found = destinations::of_digest(tx, &claim.partner, claim.currency, &digest).await?;
+    Ok(found.map(|one| (one.destination.name().to_owned(), one.destination.masked())))
 }
 
 /// As [`json`], with what explains it: programme, round, submitter, reason, deadlines, proofs and all earlier decisions.

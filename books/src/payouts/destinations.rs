@@ -230,6 +230,16 @@ pub async fn list(tx: &DatabaseTransaction) -> Result<Vec<Recorded>, LoadError> 
     rows(tx, &query, vec![]).await?.iter().map(read).collect()
 }
 
+/// A partner's destination of a digest, the latest added.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn of_digest(tx: &DatabaseTransaction, partner: &str, currency: Currency, digest: &str) -> Result<Option<Recorded>, LoadError> {
+    let query =
+        format!("SELECT {COLUMNS} FROM payout_destinations WHERE partner = ? AND currency = ? AND digest = ? ORDER BY added_at DESC, id LIMIT 1");
+    first_row(tx, &query, vec![partner.into(), currency.code().into(), digest.into()]).await?.as_ref().map(read).transpose()
+}
+
 async fn waiting(tx: &DatabaseTransaction, partner: &str, currency: Currency) -> Result<Option<Recorded>, LoadError> {
     let query =
         format!("SELECT {COLUMNS} FROM payout_destinations WHERE partner = ? AND currency = ? AND approved_at IS NULL AND superseded_at IS NULL");

@@ -10,7 +10,7 @@ use super::scan::Scan;
 use crate::load::row::{LoadError, rows};
 
 /// Tables whose rows are refused changes, and the invariant that this holds.
-const SEALED: [(&str, Invariant); 28] = [
+const SEALED: [(&str, Invariant); 29] = [
     ("settlements", Invariant::FinalUnchanged),
     ("commission_lines", Invariant::FinalUnchanged),
     ("booked_credits", Invariant::FinalUnchanged),
@@ -32,6 +32,7 @@ const SEALED: [(&str, Invariant); 28] = [
     ("claim_steps", Invariant::Entitled),
     ("claim_decisions", Invariant::Entitled),
     ("claim_proofs", Invariant::DecidedAsExecuted),
+    ("decision_events", Invariant::OneEffect),
     ("campaigns", Invariant::WithinLimits),
     ("campaign_acts", Invariant::Entitled),
     ("bank_files", Invariant::OneFile),
@@ -42,7 +43,7 @@ const SEALED: [(&str, Invariant); 28] = [
 ];
 
 /// Tables with the columns of a key that refuses duplicates, sorted, and the invariant that this holds.
-const KEYS: [(&str, &[&str], Invariant); 28] = [
+const KEYS: [(&str, &[&str], Invariant); 30] = [
     (
         "commission_lines",
         &["component", "from_partner", "item", "level", "part", "payee", "program", "role", "rule", "source", "source_id"],
@@ -73,6 +74,8 @@ const KEYS: [(&str, &[&str], Invariant); 28] = [
     ("claim_proofs", &["claim", "sha256"], Invariant::DecidedAsExecuted),
     ("bank_files", &["message_id"], Invariant::OneFile),
     ("bank_file_payouts", &["payout"], Invariant::OneFile),
+    ("decision_events", &["event"], Invariant::OneEffect),
+    ("decision_events", &["claim", "ordinal", "round"], Invariant::OneEffect),
     ("audit_seals", &["entry"], Invariant::AuditChain),
     ("settlement_holds", &["ordinal", "partner", "period", "program"], Invariant::IntentFirst),
 ];

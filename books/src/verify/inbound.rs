@@ -1,4 +1,4 @@
-//! Providers' messages and facts by webhook: one effect each, and none about something that nobody knows (invariants 19 and 25).
+//! Messages of providers, of those who decide and with facts: one effect each, and none about something that nobody knows (invariants 19 and 25).
 
 use super::finding::Invariant;
 use super::finding::Invariant::{OneEffect, ReportedKnown};
@@ -11,7 +11,7 @@ const TOLD: &[&str] = &["source", "event", "type"];
 /// A query, what its columns are called, and what is wrong with its rows.
 type Rule = (Invariant, &'static str, &'static [&'static str], &'static str);
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 11] = [
     (
         ReportedKnown,
         "SELECT i.provider, i.event, i.payout FROM inbound_events i WHERE i.state = 'applied' AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.id = i.payout) \
@@ -71,6 +71,20 @@ const RULES: [Rule; 9] = [
         "SELECT source, event, MIN(what) FROM fact_events GROUP BY source, event HAVING COUNT(*) > 1 ORDER BY 1, 2",
         TOLD,
         "the message is recorded more than once",
+    ),
+    (
+        OneEffect,
+        "SELECT d.claim, d.round, d.ordinal FROM claim_decisions d WHERE d.via = 'webhook' AND (SELECT COUNT(*) FROM decision_events e \
+           WHERE e.claim = d.claim AND e.round = d.round AND e.ordinal = d.ordinal) <> 1 ORDER BY 1, 2, 3",
+        &["claim", "round", "step"],
+        "the decision came by a message, and not one message is known for it",
+    ),
+    (
+        OneEffect,
+        "SELECT e.event, e.claim, e.person FROM decision_events e WHERE e.outcome = 'decided' AND NOT EXISTS (SELECT 1 FROM claim_decisions d \
+           WHERE d.claim = e.claim AND d.round = e.round AND d.ordinal = e.ordinal AND d.person = e.person AND d.via = 'webhook') ORDER BY 1",
+        &["event", "claim", "person"],
+        "the message counted, and its decision is not there",
     ),
 ];
 

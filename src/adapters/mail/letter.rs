@@ -18,6 +18,8 @@ pub enum Letter {
     DestinationChanged(DestinationChanged),
     /// To an approver: a claim waits.
     ApprovalAsked(ApprovalAsked),
+    /// To somebody who signs in to the page of approvals.
+    ApprovalCode(ApprovalCode),
     /// To who submitted a claim.
     ClaimDecided(ClaimDecided),
     /// The payout of a claim failed.
@@ -136,10 +138,27 @@ pub struct ApprovalAsked {
     pub due_at: String,
     /// Where the claim can be looked at; "" where the service has no address of its own.
     pub link: String,
+    /// The command that approves it, where there is no link.
+    pub approve: String,
+    /// The command that rejects it, where there is no link.
+    pub reject: String,
     /// Whether it came here after another role's deadline.
     pub escalated: bool,
     /// Which reminder it is; 0: none.
     pub reminder: i64,
+}
+
+/// Of [`Letter::ApprovalCode`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ApprovalCode {
+    /// The approver's name.
+    pub name: String,
+    /// The claim.
+    pub claim: String,
+    /// The code.
+    pub code: String,
+    /// Until when it is good.
+    pub expires_at: String,
 }
 
 /// Of [`Letter::ClaimDecided`].
@@ -225,6 +244,7 @@ impl Letter {
             Self::CertificationExpiring(_) => "certification_expiring",
             Self::DestinationChanged(_) => "destination_changed",
             Self::ApprovalAsked(_) => "approval_asked",
+            Self::ApprovalCode(_) => "approval_code",
             Self::ClaimDecided(_) => "claim_decided",
             Self::ClaimFailed(_) => "claim_failed",
             Self::ClaimStatement(_) => "claim_statement",
@@ -288,8 +308,16 @@ impl Letter {
                 proofs: text("2 files"),
                 due_at: text("2026-05-03T06:00:00Z"),
                 link: text("https://partners.example.com/approvals/CL-1"),
+                approve: text("tributary mdf claim approve CL-1 --by jo"),
+                reject: text("tributary mdf claim reject CL-1 --by jo --reason WHY"),
                 escalated: true,
                 reminder: 1,
+            }),
+            Self::ApprovalCode(ApprovalCode {
+                name: text("Jo"),
+                claim: text("CL-1"),
+                code: text("12345678"),
+                expires_at: text("2026-05-01T06:10:00Z"),
             }),
             Self::ClaimDecided(ClaimDecided {
                 name: text("Sue"),

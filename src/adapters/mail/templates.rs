@@ -16,7 +16,7 @@ use super::letter::Letter;
 use super::message::one_line;
 
 /// Built in.
-const STANDARD: [(&str, &str); 21] = [
+const STANDARD: [(&str, &str); 23] = [
     ("layout.html", include_str!("../../../config/templates/mail/layout.html")),
     ("statement.txt", include_str!("../../../config/templates/mail/statement.txt")),
     ("statement.html", include_str!("../../../config/templates/mail/statement.html")),
@@ -30,6 +30,8 @@ const STANDARD: [(&str, &str); 21] = [
     ("destination_changed.html", include_str!("../../../config/templates/mail/destination_changed.html")),
     ("approval_asked.txt", include_str!("../../../config/templates/mail/approval_asked.txt")),
     ("approval_asked.html", include_str!("../../../config/templates/mail/approval_asked.html")),
+    ("approval_code.txt", include_str!("../../../config/templates/mail/approval_code.txt")),
+    ("approval_code.html", include_str!("../../../config/templates/mail/approval_code.html")),
     ("claim_decided.txt", include_str!("../../../config/templates/mail/claim_decided.txt")),
     ("claim_decided.html", include_str!("../../../config/templates/mail/claim_decided.html")),
     ("claim_failed.txt", include_str!("../../../config/templates/mail/claim_failed.txt")),
@@ -155,7 +157,8 @@ impl Templates {
     }
 }
 
-fn environment() -> Environment<'static> {
+/// What templates of text and HTML are read and filled in by, here and for pages.
+pub(crate) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|name| if is_kind(name, "html") { AutoEscape::Html } else { AutoEscape::None });
     // A misspelt name is a mistake, not nothing.
@@ -199,7 +202,7 @@ fn read(path: &Path) -> Result<String, TemplateError> {
 }
 
 /// A value is one line and not too long: in a plain text it can't pass for another paragraph.
-fn make_inert(data: &mut Value) {
+pub(crate) fn make_inert(data: &mut Value) {
     match data {
         Value::String(text) => *text = one_line(text, VALUE_MAX),
         Value::Array(values) => values.iter_mut().for_each(make_inert),
@@ -265,6 +268,20 @@ mod tests {
         let notice = Letter::Notice(Notice { subject: "x\r\nBcc: eve@example.com".into(), lines: vec!["<b>".into()] });
         let words = templates.write(&notice).expect("words");
         assert!(!words.subject.contains(['\r', '\n']) && words.html.contains("&lt;b&gt;"), "{words:?}");
+    }
+
+    #[test]
+    fn without_a_link_the_commands_are_named() {
+        let templates = Templates::load(None).expect("the built-in ones are good");
+        let asked = Letter::examples().into_iter().find_map(|letter| if let Letter::ApprovalAsked(asked) = letter { Some(asked) } else { None });
+        let asked = asked.expect("there is an example");
+        let with = templates.write(&Letter::ApprovalAsked(asked.clone())).expect("words");
+        assert!(with.text.contains(&asked.link) && !with.text.contains("mdf claim") && !with.html.contains("mdf claim"), "{}", with.text);
+        let without = templates.write(&Letter::ApprovalAsked(super::super::letter::ApprovalAsked { link: String::new(), ..asked })).expect("words");
+        for text in [&without.text, &without.html] {
+            assert!(text.contains("tributary mdf claim approve CL-1 --by jo") && text.contains("mdf claim reject CL-1"), "{text}");
+            assert!(!text.contains("http"), "{text}");
+        }
     }
 
     #[test]
