@@ -295,7 +295,7 @@ impl Stage<'_> {
         .await
     }
 
-    async fn until(&self, id: &str, is_so: impl AsyncFn(&DatabaseTransaction) -> Result<bool, DemoError>) -> Result<(), DemoError> {
+    async fn until(&self, id: &str, is_so: impl AsyncFn(&DatabaseTransaction) -> Result<bool, DemoError> + Sync) -> Result<(), DemoError> {
         let began = Stopwatch::now();
         while !self.read(&is_so).await? {
             if self.hosted.has_ended() {
