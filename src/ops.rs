@@ -2,6 +2,7 @@
 
 use books::audit::{self, Act};
 use books::load::row::LoadError;
+use books::payouts::record;
 use books::users::{self, ADMIN, FINANCE, OPS, PersonError};
 use durable::operate::{self, Cancelled, OperateError};
 use durable::outbox::{self, OutboxError};
@@ -28,6 +29,16 @@ pub enum OpsError {
     /// Not to this run, or not now.
     #[error(transparent)]
     Run(#[from] OperateError),
+    /// Nobody would see to its payout any more.
+    #[error("run {run} sees to payout {payout}, which is {status}, and can't be cancelled before that has ended; pause it, or hold what it pays")]
+    PayoutOpen {
+        /// The run.
+        run: RunId,
+        /// Its payout.
+        payout: String,
+        /// Where it stands.
+        status: String,
+    },
     /// Not to this schedule.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -61,7 +72,7 @@ impl OpsError {
             Self::Load(_) | Self::Record(_) | Self::Outbox(_) => false,
             Self::Person(error) => error.is_input(),
             Self::Run(OperateError::Run(error)) => is_wrong_run(error),
-            Self::Run(_) | Self::Unknown(_) | Self::NoMail(_) | Self::MailNotNow { .. } => true,
+            Self::Run(_) | Self::PayoutOpen { .. } | Self::Unknown(_) | Self::NoMail(_) | Self::MailNotNow { .. } => true,
             Self::Schedule(error) => match error {
                 ScheduleError::Rule(_) | ScheduleError::NotFound(_) | ScheduleError::NoSlot { .. } => true,
                 ScheduleError::TooMany(_) | ScheduleError::Run(_) | ScheduleError::Database(_) => false,
@@ -133,6 +144,11 @@ impl Actor<'_> {
 pub async fn run(tx: &DatabaseTransaction, id: &RunId, act: RunAct, who: Actor<'_>) -> Result<RunStatus, OpsError> {
     users::entitled(tx, who.by, &[OPS, ADMIN]).await?;
     users::checked("the reason", who.reason, REASON_MAX)?;
+    if act == RunAct::Cancel
+        && let Some((payout, status)) = record::open_of_run(tx, id.as_str()).await?
+    {
+        return Err(OpsError::PayoutOpen { run: id.clone(), payout, status });
+    }
     let status = match act {
         RunAct::Pause => operate::pause(tx, id, who.by, who.reason, who.at()).await.map(|()| RunStatus::Paused)?,
         RunAct::Resume => operate::resume(tx, id, who.by, who.reason, who.at()).await.map(|()| RunStatus::Ready)?,

@@ -128,7 +128,7 @@ pub struct Movement {
 pub async fn accrue(tx: &DatabaseTransaction, movements: &[Movement], period: Period) -> Result<(), SettleError> {
     let upsert = format!(
         "ON CONFLICT (program, partner, fund, currency) DO UPDATE SET balance_minor = wallets.balance_minor + excluded.balance_minor, \
-         revision = wallets.revision + 1 WHERE {} RETURNING program, partner, currency, balance_minor",
+         revision = wallets.revision + 1 WHERE {} RETURNING program, partner, currency, balance_minor, held_minor",
         sum_fits("wallets.balance_minor", "excluded.balance_minor")
     );
     for chunk in movements.chunks(1_000) {
@@ -138,16 +138,17 @@ pub async fn accrue(tx: &DatabaseTransaction, movements: &[Movement], period: Pe
         for Movement { key, credit_minor, .. } in chunk {
             values.extend([(&*key.program).into(), (&*key.partner).into(), "coop".into(), key.currency.code().into(), (*credit_minor).into()]);
         }
-        let mut after: BTreeMap<(Text, Currency), i64> = BTreeMap::new();
+        let mut after: BTreeMap<(Text, Currency), (i64, i64)> = BTreeMap::new();
         for row in rows(tx, &text, values).await? {
-            after.insert((row.text(1)?, row.currency(2)?), row.int(3)?);
+            after.insert((row.text(1)?, row.currency(2)?), (row.int(3)?, row.int(4)?));
         }
         for Movement { key, credit_minor, only_accruals } in chunk {
             // A wallet that has no room for it is left as it was.
             let too_large = || LoadError::BalanceTooLarge { what: format!("the co-op wallet of {}", key.partner), currency: key.currency };
-            let after_minor = after.get(&(key.partner.clone(), key.currency)).copied().ok_or_else(too_large)?;
+            let (after_minor, held_minor) = after.get(&(key.partner.clone(), key.currency)).copied().ok_or_else(too_large)?;
             let before_minor = after_minor.checked_sub(*credit_minor).ok_or_else(too_large)?;
-            if !only_accruals || before_minor < 0 {
+            // What claims hold can't fill what is missing: the wallet may be short while its balance is not.
+            if !only_accruals || before_minor < held_minor {
                 let lines = coop_of(tx, &key.program, &period.to_string(), &key.partner, key.currency.code()).await?;
                 move_lots(tx, key, &lines.iter().collect::<Vec<_>>(), period).await?;
             }
@@ -186,10 +187,17 @@ async fn move_lots(tx: &DatabaseTransaction, key: &WalletKey, lines: &[&Line], p
         if line.amount_minor > 0 {
             let fills = debt_minor.min(line.amount_minor);
             debt_minor -= fills;
-            if let Some(lot) = lots.iter_mut().find(|lot| of_own(lot)) {
-                let back = (line.amount_minor - fills).min(lot.amount_minor - lot.remaining_minor);
-                if back > 0 {
-                    draw(tx, key, lot, Draw { kind: "restored", amount_minor: -back, dated_on: period.last_day(), reference }).await?;
+            let mut back = line.amount_minor - fills;
+            let mut taken = taken(tx, key, &reference).await?;
+            // Where no draw tells whence it came, it goes to its own lot.
+            taken.push((own, i64::MAX));
+            for (of, most) in taken {
+                let Some(lot) = lots.iter_mut().find(|lot| (&lot.invoice, &lot.item, &lot.role) == (&of.0, &of.1, &of.2)) else { continue };
+                let part = back.min(most).min(lot.amount_minor - lot.remaining_minor);
+                if part > 0 {
+                    back -= part;
+                    draw(tx, key, lot, Draw { kind: "restored", amount_minor: -part, dated_on: period.last_day(), reference: reference.clone() })
+                        .await?;
                 }
             }
             continue;
@@ -206,6 +214,39 @@ async fn move_lots(tx: &DatabaseTransaction, key: &WalletKey, lines: &[&Line], p
             }
         }
         debt_minor += takes;
+    }
+    Ok(())
+}
+
+/// The lots that a chargeback took from, the last first, and how much a win of it has not put back; then those that filled what was missing.
+async fn taken(tx: &DatabaseTransaction, key: &WalletKey, won: &str) -> Result<Vec<((Text, Text, Text), i64)>, LoadError> {
+    let of_key = || vec![(&*key.program).into(), (&*key.partner).into(), key.currency.code().into()];
+    let reversed = "SELECT d.invoice, d.item, d.role, CAST(SUM(d.amount_minor) AS BIGINT), MAX(d.no) FROM lot_draws d JOIN refunds r ON r.id = ? \
+                    WHERE d.program = ? AND d.partner = ? AND d.currency = ? \
+                      AND ((d.kind = 'reversal' AND d.reference = r.of_refund) OR (d.kind = 'restored' AND d.reference = r.id)) \
+                    GROUP BY d.invoice, d.item, d.role HAVING SUM(d.amount_minor) > 0 ORDER BY 5 DESC";
+    let filled = "SELECT invoice, item, role, CAST(SUM(amount_minor) AS BIGINT), MAX(no) FROM lot_draws \
+                  WHERE program = ? AND partner = ? AND currency = ? AND kind = 'debt' GROUP BY invoice, item, role ORDER BY 5 DESC";
+    let mut taken = Vec::new();
+    for row in rows(tx, reversed, [vec![won.into()], of_key()].concat()).await?.iter().chain(&rows(tx, filled, of_key()).await?) {
+        taken.push(((row.text(0)?, row.text(1)?, row.text(2)?), row.int(3)?));
+    }
+    Ok(taken)
+}
+
+/// What a wallet is short of is filled by what has come back into its lots, the oldest first, as by a new accrual.
+///
+/// # Errors
+/// The database failed.
+pub(crate) async fn fill_debt(tx: &DatabaseTransaction, key: &WalletKey, day: Date, reference: &str) -> Result<(), LoadError> {
+    let mut lots = lots(tx, key).await?;
+    let mut debt_minor = debt(tx, key, &lots, &[]).await?;
+    for lot in lots.iter_mut().filter(|lot| lot.remaining_minor > 0) {
+        let amount_minor = debt_minor.min(lot.remaining_minor);
+        if amount_minor > 0 {
+            debt_minor -= amount_minor;
+            draw(tx, key, lot, Draw { kind: "debt", amount_minor, dated_on: day, reference: reference.to_owned() }).await?;
+        }
     }
     Ok(())
 }

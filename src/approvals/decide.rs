@@ -93,6 +93,7 @@ const fn name(refusal: &Refusal) -> &'static str {
         Refusal::NotWaiting { .. } => "not-waiting",
         Refusal::Disabled { .. } => "disabled",
         Refusal::Submitter { .. } => "submitter",
+        Refusal::WalletShort { .. } => "wallet-short",
         Refusal::OfPartner { .. } => "beneficiary",
         Refusal::SamePerson { .. } => "same-person",
         Refusal::OutOfOrder { .. } => "out-of-order",

@@ -136,7 +136,7 @@ pub(crate) fn wallet(app: &App) -> (i64, i64) {
 }
 
 /// What is left of acme's lots in US dollars, oldest first, as shown.
-fn left(app: &App) -> Vec<String> {
+pub(crate) fn left(app: &App) -> Vec<String> {
     let shown = app.json("wallet show --partner acme --json");
     let wallet = shown["wallets"].as_array().expect("wallets").iter().find(|wallet| wallet["currency"] == "USD").expect("a wallet").clone();
     wallet["lots"].as_array().expect("lots").iter().map(|lot| lot["remaining"].as_str().expect("an amount").to_owned()).collect()

@@ -44,6 +44,7 @@ mod broken_runs;
 mod claim_decisions;
 #[cfg(test)]
 mod claims;
+mod claims_and_refunds;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]

@@ -9,6 +9,9 @@ use super::record::{self, Claim, Step};
 use super::{MdfError, funds, restart};
 use crate::load::row::{LoadError, execute};
 
+/// Reminders of one step at most: who has ignored so many is reached by the deadline alone.
+const REMINDERS_MAX: i64 = 100;
+
 /// What was due of a step that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
@@ -58,7 +61,7 @@ pub fn next_at(step: &Step) -> Option<Instant> {
 
 /// Reminders are counted from the last one, or from when the role was asked.
 fn next_reminder(step: &Step) -> Option<Instant> {
-    let every_s = step.remind_every_s.filter(|every_s| *every_s > 0)?;
+    let every_s = step.remind_every_s.filter(|every_s| *every_s > 0 && step.reminders < REMINDERS_MAX)?;
     let since = [step.opened_at, step.escalated_at, step.reminded_at].into_iter().flatten().max()?;
     Some(restart::after(since, every_s))
 }

@@ -84,6 +84,9 @@ pub async fn decide(tx: &DatabaseTransaction, say: Say<'_>, by: &str, now: Insta
     let steps = record::steps(tx, &before.id, before.round).await?;
     let digest = asked::digest(tx, &before).await?;
     let (place, amount_minor) = judge(tx, &before, &steps, &digest, say, &person, now).await?;
+    if !is_rejection {
+        funds::refuse_if_short(tx, &before).await?;
+    }
     let step = steps.get(place).ok_or(LoadError::Corrupt { value: before.id.clone(), what: "a step of a claim" })?;
     let decided = Ruled { step, role: step.role_asked().to_owned(), amount_minor, digest: &digest };
     write(tx, &before, &decided, say, by, now).await?;

@@ -1,6 +1,7 @@
 //! The money of a claim: its hold against the budget of its campaign and its wallet, what is released of it, its capture.
 
 use program::calendar::Instant;
+use program::mdf::Refusal;
 use sea_orm::DatabaseTransaction;
 
 use super::MdfError;
@@ -16,8 +17,8 @@ use crate::wallet::holds::{self, ClaimMove};
 /// [`MdfError::Budget`], [`MdfError::Available`], or the database failed; the caller's transaction is rolled back then.
 pub(super) async fn hold(tx: &DatabaseTransaction, claim: &Claim, terms: &Terms, now: Instant) -> Result<(), MdfError> {
     let shown = |minor| claim.currency.format_minor(minor);
-    let commit =
-        "UPDATE campaigns SET committed_minor = committed_minor + ?, revision = revision + 1 WHERE id = ? AND budget_minor - committed_minor >= ?";
+    let commit = "UPDATE campaigns SET committed_minor = committed_minor + ?, revision = revision + 1 \
+         WHERE id = ? AND status = 'approved' AND budget_minor - committed_minor >= ?";
     if execute(tx, commit, vec![claim.amount_minor.into(), claim.campaign.as_str().into(), claim.amount_minor.into()]).await? == 0 {
         return Err(MdfError::Budget {
             campaign: claim.campaign.clone(),
@@ -38,6 +39,16 @@ pub(super) async fn hold(tx: &DatabaseTransaction, claim: &Claim, terms: &Terms,
             currency: claim.currency.code().to_owned(),
         }),
     }
+}
+
+/// Nothing is approved while the wallet is short of what was reversed (domain.md §4.4).
+pub(super) async fn refuse_if_short(tx: &DatabaseTransaction, claim: &Claim) -> Result<(), MdfError> {
+    let short_minor = holds::short_of(tx, &claim.wallet()).await?;
+    if short_minor == 0 {
+        return Ok(());
+    }
+    let refusal = Refusal::WalletShort { short: claim.currency.format_minor(short_minor), currency: claim.currency };
+    Err(MdfError::Refused { claim: claim.id.clone(), refusal })
 }
 
 /// Gives an amount back to the wallet and the budget; what of its lots has ended expires.

@@ -99,7 +99,7 @@ pub(super) async fn again(tx: &DatabaseTransaction, before: &Claim, cause: Cause
     let query = "SELECT version FROM claim_rounds WHERE claim = ? AND round = ?";
     let row = first_row(tx, query, vec![before.id.as_str().into(), before.round.into()]).await?;
     let version = row.ok_or(LoadError::Corrupt { value: before.id.clone(), what: "a claim with its round" })?.int(0)?;
-    let status = if before.status == Status::Approved { Status::AwaitingApproval } else { before.status };
+    let status = if before.status == Status::Approved && !route.is_empty() { Status::AwaitingApproval } else { before.status };
     let after = Claim { round: before.round + 1, status, ..before.clone() };
     let claim = record::store(tx, before, after).await?;
     begin(tx, &claim, cause, by, version, &route, now).await?;

@@ -36,7 +36,11 @@ pub async fn mark(tx: &DatabaseTransaction, id: &PayoutId, word: Word, by: &str,
         Some(provider) => return Err(PayoutError::NotByHand { payout: id.to_string(), provider: provider.to_owned() }),
         None => return Err(illegal(wanted)),
     };
-    let is_told = word != Word::Paid || provider == MANUAL || bank_files::of_payout(tx, id).await?.is_some();
+    let file = if provider == PAIN001 { bank_files::of_payout(tx, id).await? } else { None };
+    if let Some(file) = file.as_ref().filter(|file| word == Word::Failed && file.written_at.is_none()) {
+        return Err(PayoutError::FileUnwritten { payout: id.to_string(), file: file.id.to_string() });
+    }
+    let is_told = word != Word::Paid || provider == MANUAL || file.is_some();
     if !is_told && !instance::awaits_reconciliation(tx).await? {
         return Err(PayoutError::InNoFile(id.to_string()));
     }

@@ -115,6 +115,14 @@ pub enum PayoutError {
     /// A destination's id is taken.
     #[error("the destination id {0} is taken; make a new one")]
     DestinationTaken(String),
+    /// Its file is kept and was never written down: who writes it next would have it paid.
+    #[error("payout {payout} is in bank file {file}, which was not written to its directory yet; run `export pain001`, and do not upload that file")]
+    FileUnwritten {
+        /// Which.
+        payout: String,
+        /// The file.
+        file: String,
+    },
     /// The wallet of a claim can't take its money back.
     #[error("the money of claim {claim} can't go back: {why}")]
     Wallet {
@@ -153,6 +161,7 @@ impl PayoutError {
             | Self::FailedBefore { .. }
             | Self::Taken { .. }
             | Self::ClaimRetry(_)
+            | Self::FileUnwritten { .. }
             | Self::NotByHand { .. }
             | Self::InNoFile(_)
             | Self::Paused(_)

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::{PayoutError, postings};
 use crate::audit::{self, Act};
-use crate::load::row::{LoadError, execute, rows};
+use crate::load::row::{LoadError, execute, first_row, rows};
 use crate::mdf;
 
 /// Payouts that one listing gives at most.
@@ -89,6 +89,15 @@ fn read(row: payout::Model) -> Result<Payout, LoadError> {
 /// The database failed or holds what can't be read.
 pub async fn find(tx: &DatabaseTransaction, id: &PayoutId) -> Result<Option<Payout>, LoadError> {
     payout::Entity::find_by_id(id.as_str()).one(tx).await?.map(read).transpose()
+}
+
+/// The payout that a run sees to, with its status, while it has not ended.
+///
+/// # Errors
+/// The database failed.
+pub async fn open_of_run(tx: &DatabaseTransaction, run: &str) -> Result<Option<(String, String)>, LoadError> {
+    let query = "SELECT id, status FROM payouts WHERE workflow = ? AND status NOT IN ('paid', 'failed')";
+    first_row(tx, query, vec![run.into()]).await?.map(|row| Ok((row.string(0)?, row.string(1)?))).transpose()
 }
 
 /// A payout that nobody else changes until the caller's transaction ends.

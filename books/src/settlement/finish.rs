@@ -202,8 +202,9 @@ pub async fn finish(
         records.push(record(program, period, settlement, now)?);
     }
     insert_rows(tx, "settlements", &COLUMNS, records).await?;
-    crate::ledger::post(tx, &transactions, now).await?;
-    wallet::accrue(tx, &movements, period).await
+    // Wallets are locked before balances, as claims do it.
+    wallet::accrue(tx, &movements, period).await?;
+    Ok(crate::ledger::post(tx, &transactions, now).await?)
 }
 
 const COLUMNS: [&str; 15] = [

@@ -3,7 +3,7 @@
 use program::calendar::Date;
 use sea_orm::DatabaseTransaction;
 
-use super::{Draw, WalletKey, draw, lots};
+use super::{Draw, WalletKey, draw, fill_debt, lots};
 use crate::load::row::{execute, rows};
 use crate::payouts::PayoutError;
 
@@ -32,5 +32,8 @@ pub(crate) async fn give_back(tx: &DatabaseTransaction, key: &WalletKey, claim: 
         let reference = claim.to_owned();
         draw(tx, key, lot, Draw { kind: "release", amount_minor: -held_minor, dated_on: day, reference }).await?;
     }
-    if left_minor == 0 { Ok(()) } else { Err(wrong("its holds do not come to its amount")) }
+    if left_minor != 0 {
+        return Err(wrong("its holds do not come to its amount"));
+    }
+    Ok(fill_debt(tx, key, day, claim).await?)
 }

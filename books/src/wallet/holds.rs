@@ -7,7 +7,7 @@ use program::calendar::{Date, Instant, Period};
 use program::version::Versions;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
-use super::{Draw, Ended, Lot, WalletKey, draw, expire_wallet, lot_ends_on, lots};
+use super::{Draw, Ended, Lot, WalletKey, draw, expire_wallet, fill_debt, lot_ends_on, lots};
 use crate::ledger::{self, Posting, Transaction};
 use crate::load::row::{LoadError, execute, first_row, rows};
 use crate::settlement::freeze::{self, Stage};
@@ -93,6 +93,7 @@ pub(crate) async fn release(tx: &DatabaseTransaction, one: ClaimMove<'_>) -> Res
         return Err(LoadError::Corrupt { value: one.claim.to_owned(), what: "a claim whose holds come to its amount" });
     }
     move_wallet(tx, one.key, 0, -one.amount_minor).await?;
+    fill_debt(tx, one.key, one.day, one.claim).await?;
     post(tx, one, "release").await
 }
 
@@ -104,6 +105,14 @@ pub(crate) async fn capture(tx: &DatabaseTransaction, one: ClaimMove<'_>) -> Res
     lock(tx, one.key).await?;
     move_wallet(tx, one.key, -one.amount_minor, -one.amount_minor).await?;
     post(tx, one, "capture").await
+}
+
+/// What the wallet is short of, minor units: a reversal has taken what was spent or is held (domain.md §4.4). Its row is locked.
+///
+/// # Errors
+/// The database failed.
+pub(crate) async fn short_of(tx: &DatabaseTransaction, key: &WalletKey) -> Result<i64, LoadError> {
+    Ok(lock(tx, key).await?.map_or(0, |(balance_minor, held_minor)| held_minor.saturating_sub(balance_minor).max(0)))
 }
 
 /// Whoever holds, releases or expires waits for the other, so that what is left is decided once; SQLite has one writer.

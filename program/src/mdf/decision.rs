@@ -116,6 +116,14 @@ pub enum Refusal {
         /// Who.
         by: String,
     },
+    /// Refunds have taken what the claim would pay.
+    #[error("the wallet is short of {short} {currency}, which refunds have taken; nothing is approved before accruals bring it back")]
+    WalletShort {
+        /// How much, in its currency.
+        short: String,
+        /// Which.
+        currency: Currency,
+    },
     /// The person would benefit.
     #[error("user {by} belongs to {partner}, which the claim pays; somebody else decides")]
     OfPartner {

@@ -131,10 +131,12 @@ impl TxStep<DatabaseTransaction> for Request {
 
     async fn run(&self, tx: &DatabaseTransaction) -> Result<Standing, StepError> {
         let now = steps::now(&self.clock);
-        let payout = request::request(tx, &id_of(&self.payout)?, self.adapter, now).await.map_err(|error| told(&error))?;
-        // Books that come from a backup may have sent it before, and have forgotten.
+        let id = id_of(&self.payout)?;
+        let was_requested = found(tx, &id).await?.state.is_in_transit();
+        let payout = request::request(tx, &id, self.adapter, now).await.map_err(|error| told(&error))?;
+        // Another may have requested it before; and books that come from a backup may have sent it, and have forgotten.
         let books = instance::find(tx).await.map_err(|error| StepError::caused_by(&error))?;
-        self.unsent.store(books.is_none_or(|books| books.restored_at.is_none()), Ordering::SeqCst);
+        self.unsent.store(!was_requested && books.is_none_or(|books| books.restored_at.is_none()), Ordering::SeqCst);
         standing(tx, &payout, now).await
     }
 }
