@@ -37,6 +37,9 @@ macro_rules! each_engine {
     )+};
 }
 
+mod claim_facts;
+mod claim_outcome;
+mod claim_world;
 mod facts;
 mod outcome;
 mod ports;
@@ -44,6 +47,8 @@ mod serving;
 mod wait;
 mod world;
 
+mod claim_crash_points;
+mod claim_kills;
 mod claims;
 mod crash_points;
 mod downtime;
