@@ -6,12 +6,12 @@ use crate::facts::{Facts, message_id};
 
 /// Who has a wallet, and what fills it.
 pub(crate) const FACTS: Facts = Facts { partners: 4, first: 1, last: 3 };
-/// What each partner sells in each of these months, dollars; a lot of 15,000.00 each.
-const MONTHLY_DOLLARS: i64 = 750_000;
+/// What each partner sells in each of these months, dollars; a lot of 30,000.00 each.
+const MONTHLY_DOLLARS: i64 = 1_500_000;
 /// Minor units of a partner's wallet when all months are final.
 const ACCRUED: i64 = 3 * MONTHLY_DOLLARS * 2;
 /// Of each partner's campaign, minor units.
-pub(crate) const BUDGET: i64 = 6_000_000;
+pub(crate) const BUDGET: i64 = 9_000_000;
 
 pub(crate) const PROGRAMME: &str = r#"
 [program]

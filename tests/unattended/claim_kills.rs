@@ -138,10 +138,12 @@ fn kill_once(lane: u64, play: &mut Play, random: &mut Seeded) -> bool {
 pub(crate) fn finish_day(play: &mut Play) {
     let mut rounds = 0;
     while !play.day_is_over() {
+        let deeds = play.next_deeds(usize::MAX, |_| 0);
+        play.act_alone(deeds);
         let serving = play.serve();
         rounds += 1;
         for _ in 0..30 {
-            let deeds = play.next_deeds(usize::MAX, |_| 0);
+            let deeds = play.next_deeds(2, |_| 0);
             play.act(deeds);
             if play.day_is_over() {
                 break;

@@ -66,28 +66,28 @@ pub(crate) fn submitted(engine: Engine, claims: &[Claimed]) -> App {
     assert!(settled.status.success(), "{}", settled.stderr);
     world::destine(&app, FACTS);
     let now: Instant = SUBMITTED.parse().expect("an instant");
-    transact(&app.url(), now, async |tx| {
-        people(tx, now).await;
+    in_books(&app.url(), now, async |books| {
+        let tx = books.begin_write().await.expect("a transaction begins");
+        people(&tx, now).await;
         for (_, partner) in FACTS.names() {
-            campaign(tx, &partner, now).await;
+            campaign(&tx, &partner, now).await;
         }
         for claim in claims {
             let (id, campaign) = (claim.id(), claim.campaign());
             let new = New { id: &id, campaign: &campaign, receipts_minor: claim.asked() * 2, wanted_minor: None, proofs: &[] };
-            let submitted = submit::submit(tx, new, &claim.submitter(), now).await.expect("a claim is submitted");
-            mdf_claim::start(tx, &submitted.claim, now).await.expect("its run starts");
+            let submitted = submit::submit(&tx, new, &claim.submitter(), now).await.expect("a claim is submitted");
+            mdf_claim::start(&tx, &submitted.claim, now).await.expect("its run starts");
         }
+        tx.commit().await.expect("a transaction is committed");
     });
     app
 }
 
-/// Work in one transaction of the library, as a command does it.
-fn transact(url: &str, now: Instant, work: impl AsyncFnOnce(&DatabaseTransaction)) {
+/// Work in the books by the library, which ends as a command does.
+fn in_books(url: &str, now: Instant, work: impl AsyncFnOnce(&Books)) {
     RUNTIME.block_on(async {
         let books = Books::open(url).await.expect("the database opens");
-        let tx = books.begin_write().await.expect("a transaction begins");
-        work(&tx).await;
-        tx.commit().await.expect("a transaction is committed");
+        work(&books).await;
         books::audit::seal::seal_all(&books, now).await.expect("the audit log is sealed");
         books.write().clone().close().await.expect("the database closes");
         books.read().clone().close().await.expect("the database closes");
@@ -136,6 +136,8 @@ pub(crate) struct Play {
     left: Vec<Left>,
     pub(crate) day: Day,
     pub(crate) starts: u32,
+    /// When the last service was started.
+    started: std::time::Instant,
 }
 
 impl Play {
@@ -143,16 +145,26 @@ impl Play {
         let mut world = World::around(app, FACTS, modes);
         world.set("TRIBUTARY_PAYOUTS__TIMEOUT", "1s");
         let left = |claim: &Claimed| Left { claim: *claim, deeds: claim.deeds().into(), is_anew: false };
-        Self { world, claims: claims.to_vec(), left: claims.iter().map(left).collect(), day: Day::First, starts: 0 }
+        Self {
+            world,
+            claims: claims.to_vec(),
+            left: claims.iter().map(left).collect(),
+            day: Day::First,
+            starts: 0,
+            started: std::time::Instant::now(),
+        }
     }
 
-    fn clock(&self) -> String {
-        self.day.clock(self.starts)
+    /// What time it is for people: never before what the last service did.
+    fn now(&self) -> Instant {
+        let start: Instant = self.day.clock(self.starts).parse().expect("an instant");
+        Instant(start.0 + i64::try_from(self.started.elapsed().as_micros()).expect("a short time"))
     }
 
     pub(crate) fn serve(&mut self) -> Serving {
         self.starts += 1;
-        self.world.serve(&self.clock())
+        self.started = std::time::Instant::now();
+        self.world.serve(&self.day.clock(self.starts))
     }
 
     /// The next deeds, of so many claims at most that `pick` chooses: in its day, and asked for by mail where that is waited for.
@@ -190,7 +202,7 @@ impl Play {
             Deed::TakeBack => format!("mdf claim cancel {id} --by {submitter} --reason not-needed"),
             Deed::EndRun => format!("workflow cancel mdf_claim/{id} --by op --reason a-mistake"),
         });
-        command.env("TRIBUTARY_CLOCK__START", self.clock());
+        command.env("TRIBUTARY_CLOCK__START", self.now().to_string());
         command
     }
 
@@ -201,14 +213,16 @@ impl Play {
 
     /// Does deeds by the library, with no service there.
     pub(crate) fn act_alone(&self, deeds: Vec<(Claimed, Deed)>) {
-        let now: Instant = self.clock().parse().expect("an instant");
-        for (claim, deed) in deeds {
-            if deed == Deed::EndRun {
-                self.act(vec![(claim, deed)]);
-            } else {
-                transact(&self.world.app.url(), now, async |tx| by_library(tx, claim, deed, now).await);
+        let (by_operators, deeds): (Vec<_>, Vec<_>) = deeds.into_iter().partition(|(_, deed)| *deed == Deed::EndRun);
+        let now = self.now();
+        in_books(&self.world.app.url(), now, async |books| {
+            for (claim, deed) in deeds {
+                let tx = books.begin_write().await.expect("a transaction begins");
+                by_library(&tx, claim, deed, now).await;
+                tx.commit().await.expect("a transaction is committed");
             }
-        }
+        });
+        self.act(by_operators);
     }
 
     /// Whether the day's work is done: whoever acts has acted, every run has ended or waits for somebody, every letter has left.
