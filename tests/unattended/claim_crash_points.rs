@@ -6,26 +6,30 @@ use std::sync::Mutex;
 use tributary::crash_point::VARIABLE;
 
 use crate::app::{App, Engine};
-use crate::claim_facts::{Claimed, claims};
+use crate::claim_facts::{Claimed, Fate, claims};
 use crate::claim_kills::finish_day;
 use crate::claim_world::{Day, Play, submitted};
 use crate::crash_points::{lines, named_by, stands_at};
 use crate::outcome::Repeats;
 
-const CLAIMS: u32 = 36;
+/// Two of each fate.
+const CLAIMS: u32 = 24;
 /// Worlds side by side.
 const LANES: usize = 4;
 /// Kills of one world.
-const KILLS_OF_A_WORLD: usize = 16;
+const KILLS_OF_A_WORLD: usize = 8;
 const MODES: [&str; 6] = ["pay-then-drop", "call-after", "status-429", "pay", "fail", "pay-then-error"];
+/// Steps of a payout that are a settlement's, too, and that take a provider that keeps us waiting: they are killed there.
+const ELSEWHERE: [&str; 5] = ["look it up", "look again", "note what was found", "see where it stands", "send again"];
 /// Points that can't be missing; the list that the service gives is longer.
-const AMONG: [&str; 7] = [
+const AMONG: [&str; 8] = [
     "mdf_claim/ taken",
     "mdf_claim/look at the claim after-result",
     "mdf_claim/debit the wallet before-result",
     "mdf_claim/debit the wallet after-result",
     "mdf_claim/ask the provider after-intent",
     "mdf_claim/tell the end after-result",
+    "mdf_claim/undo hold after-result",
     "outbox/mail before-result",
 ];
 
@@ -69,7 +73,11 @@ fn named(facts: &App, claims: &[Claimed]) -> Vec<String> {
     play.world.set(VARIABLE, "?");
     come_to_its_end(&mut play, Repeats::None);
     let points = named_by(&play.world.log());
-    points.into_iter().filter(|point| point.starts_with("mdf_claim/") || point.starts_with("outbox/")).collect()
+    let is_here = |point: &String| match point.strip_prefix("mdf_claim/") {
+        Some(step) => !ELSEWHERE.iter().any(|other| step.starts_with(other)),
+        None => point.starts_with("outbox/"),
+    };
+    points.into_iter().filter(is_here).collect()
 }
 
 /// Kills a service of one world at each point, on the first day; gives those that it did not come to.
@@ -86,11 +94,34 @@ fn kill_along(facts: &App, claims: &[Claimed], points: impl Iterator<Item = Stri
     missed
 }
 
-/// Starts the service with a point at which it stands still, beside what people do about two claims, and kills it there.
+/// The fates of claims that come to a point.
+fn come_to(point: &str) -> &'static [Fate] {
+    if point.contains("undo") {
+        &[Fate::RunEnded]
+    } else if point.contains("decision/channel_manager") {
+        &[Fate::Again]
+    } else if point.contains("decision/finance") {
+        &[Fate::Waiting, Fate::Cancelled, Fate::RejectedLate]
+    } else {
+        &[Fate::Approved, Fate::ApprovedByTwo, Fate::Lowered, Fate::Again]
+    }
+}
+
+/// Starts the service with a point at which it stands still, when people have brought a claim on its way there, and kills it there.
 fn kill_at(play: &mut Play, point: &str) -> bool {
+    let undoes = point.contains("undo");
+    if undoes && play.starts == 0 {
+        // A run that has done nothing undoes nothing.
+        let serving = play.serve();
+        play.world.until("every run has begun", |_| play.world.count("workflow_runs WHERE status <> 'waiting'") == 0);
+        serving.stop();
+    }
     play.world.set(VARIABLE, point);
-    let deeds = play.next_deeds(3, |_| 0);
-    play.act_alone(deeds);
+    // An operator ends the run of a claim that was approved before.
+    for _ in 0..=usize::from(undoes) {
+        let deeds = play.next_deeds_of(|fate| come_to(point).contains(&fate), 1, |_| 0);
+        play.act_alone(deeds);
+    }
     let log = play.world.log();
     let before = lines(&log).len();
     let serving = play.serve();

@@ -168,13 +168,18 @@ impl Play {
     }
 
     /// The next deeds, of so many claims at most that `pick` chooses: in its day, and asked for by mail where that is waited for.
-    pub(crate) fn next_deeds(&mut self, most: usize, mut pick: impl FnMut(usize) -> usize) -> Vec<(Claimed, Deed)> {
+    pub(crate) fn next_deeds(&mut self, most: usize, pick: impl FnMut(usize) -> usize) -> Vec<(Claimed, Deed)> {
+        self.next_deeds_of(|_| true, most, pick)
+    }
+
+    /// The same, of claims with some fates.
+    pub(crate) fn next_deeds_of(&mut self, of: impl Fn(Fate) -> bool, most: usize, mut pick: impl FnMut(usize) -> usize) -> Vec<(Claimed, Deed)> {
         let came: BTreeSet<String> = self.world.mail.journal().iter().map(|mail| text(mail, "message_id")).collect();
         let day = self.day;
         let may_act = |left: &Left| {
             let Some(deed) = left.deeds.front() else { return false };
             let is_asked = || left.claim.asks(*deed, left.is_anew).is_none_or(|cause| came.contains(&message_id(&cause)));
-            (left.claim.fate != Fate::Escalated || day == Day::Escalated) && (!left.claim.goes_by_mail() || is_asked())
+            of(left.claim.fate) && (left.claim.fate != Fate::Escalated || day == Day::Escalated) && (!left.claim.goes_by_mail() || is_asked())
         };
         let mut ready: Vec<usize> = (0..self.left.len()).filter(|at| may_act(&self.left[*at])).collect();
         let mut deeds = Vec::new();
