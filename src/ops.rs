@@ -11,6 +11,7 @@ use durable::{RunId, RunStatus};
 use program::calendar::Instant;
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value as Json, json};
+use workflows::mdf_claim;
 
 use crate::schedules::{self, RecordError, Scheduled, UnknownSchedule};
 
@@ -39,6 +40,9 @@ pub enum OpsError {
         /// Where it stands.
         status: String,
     },
+    /// The claim that it saw to can't be taken back.
+    #[error(transparent)]
+    Claim(#[from] mdf_claim::EndError),
     /// Not to this schedule.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -69,7 +73,7 @@ impl OpsError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Load(_) | Self::Record(_) | Self::Outbox(_) => false,
+            Self::Load(_) | Self::Claim(_) | Self::Record(_) | Self::Outbox(_) => false,
             Self::Person(error) => error.is_input(),
             Self::Run(OperateError::Run(error)) => is_wrong_run(error),
             Self::Run(_) | Self::PayoutOpen { .. } | Self::Unknown(_) | Self::NoMail(_) | Self::MailNotNow { .. } => true,
@@ -154,7 +158,10 @@ pub async fn run(tx: &DatabaseTransaction, id: &RunId, act: RunAct, who: Actor<'
         RunAct::Resume => operate::resume(tx, id, who.by, who.reason, who.at()).await.map(|()| RunStatus::Ready)?,
         RunAct::Retry => operate::retry(tx, id, who.by, who.reason, who.at()).await.map(|()| RunStatus::Ready)?,
         RunAct::Cancel => match operate::cancel(tx, id, who.by, who.reason, who.at()).await? {
-            Cancelled::Now => RunStatus::Cancelled,
+            Cancelled::Now => {
+                mdf_claim::ended(tx, id, who.now).await?;
+                RunStatus::Cancelled
+            }
             Cancelled::AfterUndoing => RunStatus::Ready,
         },
     };

@@ -7,7 +7,7 @@ use books::mdf::{MdfError, asked, end, restart};
 use books::payouts::intend::{self as admit, Names, Purpose};
 use books::payouts::limits::Limits;
 use books::payouts::record::Source;
-use books::payouts::{destinations, switch};
+use books::payouts::{PayoutError, destinations, retry, switch};
 use program::calendar::Instant;
 use program::mdf::{Refusal, Status, Verdict};
 use program::payout::{Destination, HeldFor, State, Word as Said};
@@ -141,6 +141,24 @@ fn another_destination_voids_all_decisions(app: &App) {
     assert_eq!(balances(app, "acme")[1], 0);
 }
 
+fn the_payout_of_a_failed_claim_is_not_tried_again(app: &App) {
+    world(app);
+    submit(app, "CL-1", 1_000_000);
+    approve(app, "CL-1", "jo");
+    pay(app, "CL-1", 1);
+    request(app, 1, "webhook");
+    hear(app, 1, said(Said::Failed, Source::Answer));
+    assert_eq!((found(app, "CL-1").status, wallet(app)), (Status::Failed, (4_000_000, 0)));
+    let expected = format!("payout {} paid a claim, whose money went back to the wallet; submit the claim anew", id(1));
+    let names = Names { id: &id(2), key: "key-2", workflow: None };
+    let refused = act(app, async |tx| retry::retry(tx, &id(1), names, "fin", day(0), &Limits::default()).await);
+    let refused = refused.expect_err("there is nothing to pay");
+    assert!(matches!(refused, PayoutError::ClaimRetry(_)), "{refused:?}");
+    assert_eq!(refused.to_string(), expected);
+    let told = app.refused(&format!("payout retry {} --by fin", id(1)));
+    assert!(told.contains(&expected), "{told}");
+}
+
 /// A payout that is held when the destination changes has no bytes yet: it must not be admitted for the other account.
 fn a_held_payout_does_not_follow_the_destination(app: &App) {
     world(app);
@@ -250,6 +268,7 @@ on_both_databases!(
     a_decision_binds_to_what_was_shown,
     a_proof_voids_all_decisions,
     another_destination_voids_all_decisions,
+    the_payout_of_a_failed_claim_is_not_tried_again,
     a_held_payout_does_not_follow_the_destination,
     a_claim_without_a_destination_waits_for_the_first,
     time_reminds_escalates_and_ends,

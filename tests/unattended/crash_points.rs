@@ -77,7 +77,7 @@ fn named(facts: &App) -> BTreeSet<String> {
     world.until_all_is_done();
     serving.stop();
     world.assert_all_paid(Repeats::None);
-    said(&world.log(), PASSED)
+    named_by(&world.log())
 }
 
 fn world(facts: &App) -> World {
@@ -124,24 +124,29 @@ fn kill_at_one(facts: &App, point: String, missed: &Mutex<Vec<String>>) {
 /// Starts the service with a point at which it stands still, and kills it there; whether it came to it.
 fn kill_at(world: &mut World, point: &str, starts: &mut u32) -> bool {
     world.set(VARIABLE, point);
-    let before = lines(&world.log());
+    let before = lines(&world.log()).len();
     let serving = world.serve(&clock(*starts));
     *starts += 1;
-    let deadline = std::time::Instant::now() + REACHED_WITHIN;
-    let reached = wait::until(
-        "it stands at the point, or is done",
-        REACHED_WITHIN * 2,
-        || {
-            let stands = lines(&world.log()).iter().skip(before.len()).any(|line| line.starts_with(STANDS));
-            let is_over = world.all_is_done() || std::time::Instant::now() > deadline;
-            (stands || is_over).then_some(stands)
-        },
-        String::new,
-    );
+    let reached = stands_at(&world.log(), before, || world.all_is_done());
     serving.kill();
     world.retry_worn_out();
     eprintln!("start {starts}: {}SIGKILL at {point}", if reached { "" } else { "not reached, " });
     reached
+}
+
+/// Waits until a service stands at its point, by what it logged after so many lines, or is done, or has had its time; whether it stands there.
+pub(crate) fn stands_at(log: &Path, before: usize, is_done: impl Fn() -> bool) -> bool {
+    let deadline = std::time::Instant::now() + REACHED_WITHIN;
+    wait::until(
+        "it stands at the point, or is done",
+        REACHED_WITHIN * 2,
+        || {
+            let stands = lines(log).iter().skip(before).any(|line| line.starts_with(STANDS));
+            let is_over = is_done() || std::time::Instant::now() > deadline;
+            (stands || is_over).then_some(stands)
+        },
+        String::new,
+    )
 }
 
 fn come_to_its_end(world: &mut World, starts: u32) {
@@ -150,13 +155,14 @@ fn come_to_its_end(world: &mut World, starts: u32) {
     world.assert_all_paid(Repeats::OfOneLetter);
 }
 
-fn lines(log: &Path) -> Vec<String> {
+pub(crate) fn lines(log: &Path) -> Vec<String> {
     let bytes = std::fs::read(log).unwrap_or_default();
     String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
 }
 
-fn said(log: &Path, what: &str) -> BTreeSet<String> {
-    lines(log).iter().filter_map(|line| line.strip_prefix(what)).map(str::to_owned).collect()
+/// The points that a service has named.
+pub(crate) fn named_by(log: &Path) -> BTreeSet<String> {
+    lines(log).iter().filter_map(|line| line.strip_prefix(PASSED)).map(str::to_owned).collect()
 }
 
 each_engine!(a_kill_at_any_named_point_loses_and_repeats_nothing);

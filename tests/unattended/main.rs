@@ -38,6 +38,9 @@ macro_rules! each_engine {
 }
 
 mod approval_world;
+mod claim_facts;
+mod claim_outcome;
+mod claim_world;
 mod facts;
 mod outcome;
 mod ports;
@@ -49,6 +52,8 @@ mod world;
 mod approvals;
 mod approvals_refused;
 mod chromium;
+mod claim_crash_points;
+mod claim_kills;
 mod claims;
 mod crash_points;
 mod decisions;

@@ -8,8 +8,10 @@ mod moving;
 use std::fmt;
 use std::sync::Arc;
 
+use books::load::row::LoadError;
 use books::mdf::decide::Outcome;
 use books::mdf::{Claim, MdfError, submit};
+use durable::outbox::OutboxError;
 use durable::runs::{self, RunError, Target};
 use durable::{Context, Interrupt, RunId, Workflow};
 use program::calendar::Instant;
@@ -59,6 +61,20 @@ pub enum StartError {
     Taken(RunId),
 }
 
+/// Why the claim of a run that was ended can't be taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// The claim can't be found.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Its hold can't be released.
+    #[error(transparent)]
+    Claim(#[from] MdfError),
+    /// Its submitter can't be told.
+    #[error(transparent)]
+    Letter(#[from] OutboxError),
+}
+
 /// Starts the run of a claim that was submitted, in the transaction of its submission.
 ///
 /// # Idempotency
@@ -101,6 +117,21 @@ pub async fn changed(tx: &DatabaseTransaction, claim: &Claim, waited_for: Option
     }
 }
 
+/// Takes back the claim of a run that an operator has ended at once, in the transaction of that: of one that has done nothing yet, no worker
+/// undoes anything. A run that sees to no claim is as it is.
+///
+/// # Idempotency
+/// The claim.
+///
+/// # Errors
+/// The database failed.
+pub async fn ended(tx: &DatabaseTransaction, run: &RunId, now: Instant) -> Result<(), EndError> {
+    match books::mdf::of_workflow(tx, run.as_str()).await? {
+        Some(claim) => moving::give_up(tx, &claim.id, run, now).await,
+        None => Ok(()),
+    }
+}
+
 /// The signal that a run waits for while a step waits.
 fn signal_of(role: &str) -> String {
     let name = format!("decision/{role}");
@@ -127,9 +158,11 @@ impl Workflow for MdfClaim {
 
     async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, input: ClaimInput) -> Result<ClaimEnd, Interrupt> {
         let clock = || Arc::clone(&self.payouts.clock);
-        ctx.on_failure("hold", GiveUp { claim: input.claim.clone(), clock: clock() })?;
+        ctx.on_failure("hold", GiveUp { claim: input.claim.clone(), run: ctx.run_id().clone(), clock: clock() })?;
         for turn in 1..=TURNS_MAX {
-            let seen = ctx.tx_step(&format!("look at the claim #{turn}"), Look { claim: input.claim.clone(), clock: clock() }).await?;
+            let seen = ctx
+                .tx_step(&format!("look at the claim #{turn}"), Look { claim: input.claim.clone(), run: ctx.run_id().clone(), clock: clock() })
+                .await?;
             if let Some(role) = &seen.waits_for {
                 ctx.signal::<bool>(&format!("{} #{turn}", signal_of(role)), seen.wake_at).await?;
                 continue;

@@ -32,16 +32,17 @@ pub async fn cancel(tx: &DatabaseTransaction, id: &str, by: &str, reason: &str, 
     cancel_locked(tx, &before, Some(by), reason, now).await
 }
 
-/// Takes a claim back whose run has ended before its time: its hold is released. One that holds nothing is as it is.
+/// Takes a claim back whose run has ended before its time: its hold is released. One that holds nothing, or that another run sees to since
+/// it was submitted again, is as it is: `None`.
 ///
 /// # Idempotency
 /// The claim.
 ///
 /// # Errors
 /// There is no such claim, or the database failed.
-pub async fn give_up(tx: &DatabaseTransaction, id: &str, reason: &str, now: Instant) -> Result<Claim, MdfError> {
+pub async fn give_up(tx: &DatabaseTransaction, id: &str, run: &str, reason: &str, now: Instant) -> Result<Option<Claim>, MdfError> {
     let before = record::locked(tx, id).await?;
-    if before.status.holds() { cancel_locked(tx, &before, None, reason, now).await } else { Ok(before) }
+    if before.status.holds() && before.is_seen_to_by(run) { cancel_locked(tx, &before, None, reason, now).await.map(Some) } else { Ok(None) }
 }
 
 async fn cancel_locked(tx: &DatabaseTransaction, before: &Claim, by: Option<&str>, reason: &str, now: Instant) -> Result<Claim, MdfError> {

@@ -126,6 +126,12 @@ impl Step {
 }
 
 impl Claim {
+    /// Whether a run is the one that sees to it: of a rejected claim that was submitted again, only the last is.
+    #[must_use]
+    pub fn is_seen_to_by(&self, run: &str) -> bool {
+        self.workflow.as_deref().is_none_or(|workflow| workflow == run)
+    }
+
     /// Its wallet.
     pub(super) fn wallet(&self) -> WalletKey {
         WalletKey { program: self.program.as_str().into(), partner: Text::from(self.partner.as_str()), currency: self.currency }

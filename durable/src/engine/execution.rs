@@ -61,7 +61,7 @@ impl Execution {
             workflow,
             key,
             cancelling,
-            journal: Mutex::new(Journal::new(rows)),
+            journal: Mutex::new(Journal::new(rows, cancelling)),
             undo: Mutex::default(),
             stop: Mutex::default(),
             stopped: Notify::new(),

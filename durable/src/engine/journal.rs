@@ -76,12 +76,14 @@ pub(crate) struct Journal {
     met: Vec<bool>,
     used: HashSet<String>,
     phase: Phase,
+    cancelling: bool,
 }
 
 impl Journal {
-    pub(crate) fn new(rows: Vec<Row>) -> Self {
+    /// Of a run that is `cancelling`, the code asks for what is new where the run was stopped, also when it was undone before this execution.
+    pub(crate) fn new(rows: Vec<Row>, cancelling: bool) -> Self {
         let by_name = rows.iter().enumerate().map(|(index, row)| (row.name.clone(), index)).collect();
-        Self { met: vec![false; rows.len()], by_name, rows, used: HashSet::new(), phase: Phase::Forward }
+        Self { met: vec![false; rows.len()], by_name, rows, used: HashSet::new(), phase: Phase::Forward, cancelling }
     }
 
     /// From now on steps are asked for to undo.
@@ -111,6 +113,7 @@ impl Journal {
             return Err(format!("the code asks for step {name:?}, which is new, while step {ahead:?} of the journal is still ahead"));
         }
         if self.phase == Phase::Forward
+            && !self.cancelling
             && let Some(undone) = self.rows.iter().find(|row| row.name.starts_with(UNDO))
         {
             return Err(format!("the code asks for step {name:?}, which is new, after the run has done {:?}", undone.name));
@@ -168,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_journaled_is_found_by_name_in_any_order() {
-        let mut journal = Journal::new(vec![row(1, "a", "done"), row(2, "b", "done")]);
+        let mut journal = Journal::new(vec![row(1, "a", "done"), row(2, "b", "done")], false);
         assert!(matches!(journal.enter("b", Kind::Tx), Ok(Entered::Finished(found)) if found.ordinal == 2));
         assert_eq!(journal.ahead(), Some("a"));
         assert!(matches!(journal.enter("a", Kind::Tx), Ok(Entered::Finished(_))));
@@ -177,14 +180,14 @@ mod tests {
 
     #[test]
     fn a_new_step_before_journaled_ones_names_both() {
-        let mut journal = Journal::new(vec![row(1, "a", "done")]);
+        let mut journal = Journal::new(vec![row(1, "a", "done")], false);
         let error = journal.enter("b", Kind::Tx).unwrap_err();
         assert!(error.contains("\"a\"") && error.contains("\"b\""), "{error}");
     }
 
     #[test]
     fn a_name_is_used_once_and_fits() {
-        let mut journal = Journal::new(Vec::new());
+        let mut journal = Journal::new(Vec::new(), false);
         journal.enter("a", Kind::Tx).unwrap();
         assert!(journal.enter("a", Kind::Tx).unwrap_err().contains("twice"));
         for wrong in ["", "undo a", &"x".repeat(129)] {
@@ -194,7 +197,11 @@ mod tests {
 
     #[test]
     fn undone_runs_do_nothing_new() {
-        let mut journal = Journal::new(vec![row(1, "a", "done"), row(2, "undo a", "done")]);
+        let rows = || vec![row(1, "a", "done"), row(2, "undo a", "done")];
+        let mut cancelled = Journal::new(rows(), true);
+        cancelled.enter("a", Kind::Tx).unwrap();
+        assert_eq!(cancelled.enter("b", Kind::Tx), Ok(Entered::New(3)), "it is stopped there once more");
+        let mut journal = Journal::new(rows(), false);
         journal.enter("a", Kind::Tx).unwrap();
         assert!(journal.enter("b", Kind::Tx).unwrap_err().contains("undo a"));
         journal.undo();

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use durable::host::run_until_idle;
 use durable::operate::{self, Cancelled};
-use durable::{Context, Drive, Interrupt, Outcome, Registry, Workflow};
+use durable::probe::{Fate, Point, Probe};
+use durable::{Context, Drive, Engine, Interrupt, Options, Outcome, Registry, Workflow};
 use sea_orm::DatabaseTransaction;
 
 use tokio::sync::Notify;
@@ -19,6 +20,7 @@ use crate::world::{Add, Listed, Outside, Place, Remove, START};
 on_both!(
     a_pause_stops_a_hanging_step,
     a_cancel_stops_a_hanging_step_and_undoes,
+    a_worker_that_dies_when_it_has_undone_is_followed,
     a_late_write_of_a_cancelled_run_is_refused,
     acts_need_the_right_state,
     a_failed_run_is_retried_from_its_step,
@@ -106,6 +108,53 @@ async fn a_cancel_stops_a_hanging_step_and_undoes(kind: Kind) {
     let fresh = engine.start::<Hanging>("nothing done", &()).await.unwrap().run;
     let led_to = place.tx(async |tx| operate::cancel(tx, &fresh, "ops", "not needed", START).await).await;
     assert_eq!((led_to, place.status(&fresh).await.as_str()), (Cancelled::Now, "cancelled"));
+}
+
+/// Holds, and posts.
+struct Posting;
+
+impl Workflow for Posting {
+    const NAME: &'static str = "posting";
+    type Input = ();
+    type Output = i64;
+
+    async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, (): ()) -> Result<i64, Interrupt> {
+        ctx.tx_step("hold", Add::new(ctx.key(), "held", 1)).await?;
+        ctx.on_failure("hold", Remove::new(ctx.key(), "held"))?;
+        ctx.tx_step("post", Add::new(ctx.key(), "posted", 1)).await
+    }
+}
+
+/// Dies before it posts, and again when it has undone the hold and the run has not ended.
+#[derive(Debug, Default)]
+struct DiesTwice(AtomicUsize);
+
+impl Probe for DiesTwice {
+    fn at(&self, point: Point, _: &str, step: &str) -> Fate {
+        let died = self.0.load(Ordering::SeqCst);
+        let dies = matches!((died, point, step), (0, Point::Body, "post") | (1, Point::AfterResult, "undo hold"));
+        self.0.fetch_add(usize::from(dies), Ordering::SeqCst);
+        if dies { Fate::Die } else { Fate::GoOn }
+    }
+}
+
+async fn a_worker_that_dies_when_it_has_undone_is_followed(kind: Kind) {
+    let place = Place::new(kind).await;
+    let dies = Arc::new(DiesTwice::default());
+    let open = || Engine::open(place.database().clone(), Registry::new().with(Posting), Options { probe: dies.clone(), ..place.options() });
+    let engine = open().await.unwrap();
+    let run = engine.start::<Posting>("k", &()).await.unwrap().run;
+    run_until_idle(&engine, 1).await.unwrap();
+    place.tx(async |tx| operate::cancel(tx, &run, "ops", "wrong claim", START).await).await;
+    run_until_idle(&engine, 1).await.unwrap();
+    assert_eq!((dies.0.load(Ordering::SeqCst), place.status(&run).await.as_str()), (2, "running"));
+    drop(engine);
+    run_until_idle(&open().await.unwrap(), 1).await.unwrap();
+    let view = place.show(&run).await;
+    assert_eq!((view.run.status.as_str(), view.run.error.as_deref()), ("cancelled", Some("wrong claim")));
+    assert_eq!(view.steps.last().unwrap().name, "undo hold");
+    assert_eq!(place.effects().await, Vec::<String>::new());
+    place.assert_sound().await;
 }
 
 async fn a_late_write_of_a_cancelled_run_is_refused(kind: Kind) {

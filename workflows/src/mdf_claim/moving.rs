@@ -11,6 +11,7 @@ use program::mdf::Status;
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
+use super::EndError;
 use crate::letters::{self, Letter};
 use crate::payout::{Standing, id_of_payment, made};
 use crate::steps;
@@ -33,6 +34,7 @@ fn told(error: &MdfError) -> StepError {
 /// Does what is due of a claim, asks whoever is to be asked, and looks where it stands.
 pub(super) struct Look {
     pub(super) claim: String,
+    pub(super) run: RunId,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -41,7 +43,11 @@ impl TxStep<DatabaseTransaction> for Look {
 
     async fn run(&self, tx: &DatabaseTransaction) -> Result<Seen, StepError> {
         let now = steps::now(&self.clock);
-        asked::open(tx, &self.claim, now).await.map_err(|error| told(&error))?;
+        let opened = asked::open(tx, &self.claim, now).await.map_err(|error| told(&error))?;
+        if !opened.is_seen_to_by(self.run.as_str()) {
+            // It was rejected, and submitted again before this run could tell: who did that knows, and another run sees to it.
+            return Ok(Seen { status: Status::Rejected.name().into(), waits_for: None, wake_at: None });
+        }
         let due = deadline::pass(tx, &self.claim, now).await.map_err(|error| told(&error))?;
         let waiting = asked::waiting(tx, &self.claim).await.map_err(|error| told(&error))?;
         if let Some(waiting) = waiting {
@@ -79,8 +85,12 @@ async fn found(tx: &DatabaseTransaction, claim: &str) -> Result<Claim, StepError
 }
 
 async fn tell_submitter(tx: &DatabaseTransaction, claim: &Claim, now: program::calendar::Instant) -> Result<(), StepError> {
-    let letter = Letter::ClaimDecided { claim: claim.id.clone(), round: claim.round, status: claim.status.name().into() };
-    letters::post_in_step(tx, &letter, now).await
+    letters::post_in_step(tx, &decided(claim), now).await
+}
+
+/// Tells what a claim has come to.
+fn decided(claim: &Claim) -> Letter {
+    Letter::ClaimDecided { claim: claim.id.clone(), round: claim.round, status: claim.status.name().into() }
 }
 
 /// Debits the wallet by an approved claim and makes its payout, in one; `None`: it is not approved any more.
@@ -137,6 +147,7 @@ impl TxStep<DatabaseTransaction> for TellEnd {
 /// Takes the claim back when its run fails for good or is cancelled before the wallet is debited.
 pub(super) struct GiveUp {
     pub(super) claim: String,
+    pub(super) run: RunId,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -144,11 +155,18 @@ impl TxStep<DatabaseTransaction> for GiveUp {
     type Out = ();
 
     async fn run(&self, tx: &DatabaseTransaction) -> Result<(), StepError> {
-        let now = steps::now(&self.clock);
-        let claim = end::give_up(tx, &self.claim, "its run was ended", now).await.map_err(|error| told(&error))?;
-        if claim.status == Status::Cancelled {
-            tell_submitter(tx, &claim, now).await?;
+        match give_up(tx, &self.claim, &self.run, steps::now(&self.clock)).await {
+            Ok(()) => Ok(()),
+            Err(EndError::Claim(error)) => Err(told(&error)),
+            Err(error) => Err(StepError::caused_by(&error)),
         }
-        Ok(())
     }
+}
+
+/// Takes a claim back with the end of the run that sees to it, and tells its submitter.
+pub(super) async fn give_up(tx: &DatabaseTransaction, claim: &str, run: &RunId, now: program::calendar::Instant) -> Result<(), EndError> {
+    if let Some(claim) = end::give_up(tx, claim, run.as_str(), "its run was ended", now).await? {
+        letters::post(tx, &decided(&claim), now).await?;
+    }
+    Ok(())
 }
