@@ -38,6 +38,7 @@ macro_rules! each_engine {
 }
 
 mod approval_world;
+mod browser;
 mod facts;
 mod outcome;
 mod ports;
@@ -47,6 +48,7 @@ mod wait;
 mod world;
 
 mod approvals;
+mod approvals_by_hand;
 mod approvals_refused;
 mod chromium;
 mod claims;
