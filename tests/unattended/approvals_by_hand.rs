@@ -26,11 +26,13 @@ fn sign_in(world: &World, phone: &Phone<'_>, person: &str) -> String {
     assert!(!first.contains("CL-1") && !first.contains("USD"), "a link shows nothing: {first}");
     assert_same(&before, &everything(&world.books), "opening the link");
 
+    keep("address.png", phone);
     phone.fill("Your e-mail address", &format!("{person}@example.com"));
     phone.press("Send a code");
     phone.until_says("a code is on its way");
     world.until("a code is mailed", |_| codes(world, person).len() == 1);
     world.until_quiet();
+    keep("code.png", phone);
     phone.fill("Code from the mail", &codes(world, person).concat());
     phone.press("Sign in");
     let shown = phone.until_says("Your decision as");
@@ -55,6 +57,7 @@ fn a_rejection_without_a_reason_is_none(world: &World, phone: &Phone<'_>) {
     phone.fill("Reason, told to who submitted it", "  ");
     phone.press("Reject the claim");
     let said = phone.until_says("Look at the claim");
+    keep("refused.png", phone);
     assert!(said.contains("reason"), "{said}");
     assert!(matches!(decisions_sent(world).as_slice(), [one] if one.contains("status=\"422\"")), "{:?}", decisions_sent(world));
     assert_same(&before, &everything(&world.books), "rejecting without a reason");
@@ -83,6 +86,8 @@ fn people_decide_in_a_browser() {
     }
     jo.until("nothing is wider than the phone", "document.documentElement.scrollWidth === 390 && innerWidth === 390");
     keep("claim.png", &jo);
+    let file = jo.until("the proof", "document.querySelector('.files a').innerText");
+    assert_eq!(jo.download(file.as_str().expect("text"), "what,amount\nroom,1\n"), "in_voice _b onload=alert(3)__fdp.csv");
     a_rejection_without_a_reason_is_none(&world, &jo);
 
     jo.press("Approve less, or say why");

@@ -37,6 +37,8 @@ pub(crate) struct Browser {
     wire: RefCell<Wire>,
     reader: Option<JoinHandle<()>>,
     log: PathBuf,
+    /// Where files are kept that people download.
+    downloads: PathBuf,
 }
 
 /// What is said to the browser, and what it says.
@@ -62,7 +64,13 @@ impl Browser {
         let output = child.stdout.take().expect("standard output is a pipe");
         let (send, from) = mpsc::channel();
         let reader = Some(std::thread::spawn(move || read(output, &send)));
-        let browser = Self { child, wire: RefCell::new(Wire { to, from, asked: 0, complaints: Vec::new() }), reader, log };
+        let browser = Self {
+            child,
+            wire: RefCell::new(Wire { to, from, asked: 0, complaints: Vec::new() }),
+            reader,
+            log,
+            downloads: directory.join("downloads"),
+        };
         browser.ok(None, "Browser.getVersion", json!({}));
         browser
     }
@@ -70,6 +78,8 @@ impl Browser {
     /// A page on a phone of somebody's own: nobody else's cookies are there.
     pub(crate) fn phone(&self) -> Phone<'_> {
         let context = self.ok(None, "Target.createBrowserContext", json!({}))["browserContextId"].clone();
+        let kept = json!({ "behavior": "allow", "browserContextId": context, "downloadPath": self.downloads });
+        self.ok(None, "Browser.setDownloadBehavior", kept);
         let target = self.ok(None, "Target.createTarget", json!({ "url": "about:blank", "browserContextId": context }))["targetId"].clone();
         let session = self.ok(None, "Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
         let session = session["sessionId"].as_str().expect("a session").to_owned();
@@ -222,6 +232,16 @@ impl Phone<'_> {
         wait::until(what, wait::LONG, is_under, || format!("something else is at {place}: {}", self.look("document.body.innerText")));
         mouse("mousePressed", "left");
         mouse("mouseReleased", "left");
+    }
+
+    /// Presses a link to a file and waits until all of it is there; gives its name.
+    pub(crate) fn download(&self, link: &str, text: &str) -> String {
+        self.press(link);
+        let files = || {
+            std::fs::read_dir(&self.browser.downloads).ok()?.flatten().find(|file| std::fs::read(file.path()).is_ok_and(|all| all == text.as_bytes()))
+        };
+        let file = wait::until(link, wait::LONG, files, || tail(&self.browser.log));
+        file.file_name().to_string_lossy().into_owned()
     }
 
     /// The whole page as a PNG, as wide as the phone.
