@@ -58,7 +58,7 @@ fn a_rejection_without_a_reason_is_none(world: &World, phone: &Phone<'_>) {
     phone.press("Reject the claim");
     let said = phone.until_says("Look at the claim");
     keep("refused.png", phone);
-    assert!(said.contains("reason"), "{said}");
+    assert!(said.contains("Give the reason of the rejection") && said.contains("Nothing was decided"), "{said}");
     assert!(matches!(decisions_sent(world).as_slice(), [one] if one.contains("status=\"422\"")), "{:?}", decisions_sent(world));
     assert_same(&before, &everything(&world.books), "rejecting without a reason");
     phone.press("Look at the claim");
