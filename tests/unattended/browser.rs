@@ -1,4 +1,4 @@
-//! Somebody at a real browser: Chromium, spoken to by its DevTools protocol over a pipe. People press and type by input events, as hands do,
+//! Somebody at a real browser: Chromium, by the protocol of its developer tools, over a pipe. People press and type by input events, as hands do,
 //! and find what they press by what is written on it; scripts only look.
 
 use std::cell::RefCell;
@@ -107,7 +107,8 @@ impl Browser {
         let mut wire = self.wire.borrow_mut();
         wire.asked += 1;
         let id = wire.asked;
-        let mut message = json!({ "id": id, "method": method, "params": parameters });
+        let mut message = json!({ "id": id, "method": method });
+        message["params"] = parameters;
         if let Some(session) = session {
             message["sessionId"] = session.into();
         }
