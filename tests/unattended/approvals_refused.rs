@@ -51,8 +51,8 @@ fn what_may_not_count_is_refused_with_its_reason(engine: Engine) {
         jo.decide("CL-1", &[("decision", "approve"), ("amount", "12000.01")])
     });
     refused(&world, "an amount", 422, "more than zero", || jo.decide("CL-1", &[("decision", "approve"), ("amount", "0")]));
-    refused(&world, "an amount", 422, "the amount can&#x27;t be read", || jo.decide("CL-1", &[("decision", "approve"), ("amount", "a lot")]));
-    refused(&world, "no reason", 422, "the reason", || jo.decide("CL-1", &[("decision", "reject")]));
+    refused(&world, "an amount", 422, "The amount can&#x27;t be read", || jo.decide("CL-1", &[("decision", "approve"), ("amount", "a lot")]));
+    refused(&world, "no reason", 422, "Give the reason of the rejection", || jo.decide("CL-1", &[("decision", "reject")]));
     refused(&world, "a reason", 422, "it is too long", || jo.decide("CL-1", &[("decision", "reject"), ("reason", &"x".repeat(501))]));
 
     // A proof is added: what jo has seen is not what it is now.
@@ -66,7 +66,7 @@ fn what_may_not_count_is_refused_with_its_reason(engine: Engine) {
     let seen = al.claim("CL-4");
     assert!(seen.has_form() && world.step("CL-4") == "1.2", "{}", seen.text);
     let first = (world.digest("CL-4"), "1.1".to_owned());
-    refused(&world, "another step", 409, "the claim has gone on to another step", || al.decide_about("CL-4", (&first.0, &first.1), &YES));
+    refused(&world, "another step", 409, "The claim has gone on to another step", || al.decide_about("CL-4", (&first.0, &first.1), &YES));
 
     // One person, two steps.
     let first = (world.digest("CL-1"), world.step("CL-1"));

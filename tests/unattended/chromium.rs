@@ -1,29 +1,19 @@
 //! A real browser that runs scripts but presses nothing, on every link of every mail, and another site's page that sends our forms by
 //! script: neither changes anything.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::app::Engine;
 use crate::approval_world::{self, SERVED, everything};
+use crate::browser::{FLAGS, installed};
 use crate::database::assert_same;
 use crate::visitor::{Visitor, links};
 use crate::world::World;
 
-const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
-
-/// The browser; one that is missing is a failure.
-fn browser() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).flat_map(|directory| NAMES.map(|name| directory.join(name))).find(|file| file.is_file());
-    found.expect("chromium is installed; .ci/packages does it")
-}
-
 /// What is on the page after its scripts had their time.
 fn open(world: &World, address: &str) -> String {
-    let mut command = Command::new(browser());
-    command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage"]);
-    command.arg(format!("--user-data-dir={}", world.app.path("browser").display()));
+    let mut command = Command::new(installed());
+    command.args(FLAGS).arg(format!("--user-data-dir={}", world.app.path("browser").display()));
     command.args(["--virtual-time-budget=10000", "--dump-dom", address]);
     let finished = crate::process::run(&mut command);
     assert!(finished.status.success(), "{}", finished.stderr);

@@ -38,6 +38,7 @@ macro_rules! each_engine {
 }
 
 mod approval_world;
+mod browser;
 mod claim_facts;
 mod claim_outcome;
 mod claim_world;
@@ -50,6 +51,7 @@ mod wait;
 mod world;
 
 mod approvals;
+mod approvals_by_hand;
 mod approvals_refused;
 mod chromium;
 mod claim_crash_points;

@@ -166,6 +166,10 @@ pub(super) async fn decide(State(service): State<Shared>, Path(claim): Path<Stri
     };
     let written = |name: &str| Some(form.get(name).trim()).filter(|text| !text.is_empty()).map(str::to_owned);
     let (amount, reason) = (written("amount"), written("reason").map(|reason| one_line(&reason)));
+    if !is_approval && reason.is_none() {
+        let text = "Give the reason of the rejection: it is told to who submitted the claim. Nothing was decided.";
+        return visit.message(StatusCode::UNPROCESSABLE_ENTITY, "No reason", text);
+    }
     let step = form.get("step").split_once('.').and_then(|(round, place)| Some((round.parse().ok()?, place.parse().ok()?)));
     let Some(step) = step else {
         return visit.message(StatusCode::UNPROCESSABLE_ENTITY, "No step", "The form does not say which step it decides; look at the claim again.");
@@ -196,8 +200,14 @@ impl Visit {
             Some("raised" | "amount" | "reason-or-text") => StatusCode::UNPROCESSABLE_ENTITY,
             Some(_) => StatusCode::FORBIDDEN,
         };
-        self.message(status, "This does not count", &error.to_string())
+        self.message(status, "This does not count", &format!("{}. Nothing was decided.", capitalised(&error.to_string())))
     }
+}
+
+/// An error's text as the beginning of a sentence.
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }
 
 /// `GET /approvals/{claim}/proofs/{sha256}`: a proof as a file to be kept, never shown in place.
