@@ -103,7 +103,7 @@ fn come_to(point: &str) -> &'static [Fate] {
     } else if point.contains("decision/finance") {
         &[Fate::Waiting, Fate::Cancelled, Fate::RejectedLate]
     } else {
-        &[Fate::Approved, Fate::ApprovedByTwo, Fate::Lowered, Fate::Again]
+        &[Fate::Approved, Fate::ApprovedByTwo, Fate::Lowered]
     }
 }
 
@@ -117,8 +117,8 @@ fn kill_at(play: &mut Play, point: &str) -> bool {
         serving.stop();
     }
     play.world.set(VARIABLE, point);
-    // An operator ends the run of a claim that was approved before.
-    for _ in 0..=usize::from(undoes) {
+    // Two words bring a claim to its payout, or an operator to its run; one leaves it waiting.
+    for _ in 0..if point.contains("decision/") { 1 } else { 2 } {
         let deeds = play.next_deeds_of(|fate| come_to(point).contains(&fate), 1, |_| 0);
         play.act_alone(deeds);
     }
