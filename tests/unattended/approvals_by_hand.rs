@@ -19,12 +19,13 @@ fn link(world: &World, person: &str) -> String {
 }
 
 /// From the link to the claim's page; gives what the page says.
-fn sign_in(world: &World, phone: &Phone<'_>, person: &str) -> String {
+fn sign_in(world: &World, browser: &Browser, phone: &Phone<'_>, person: &str) -> String {
     let before = everything(&world.books);
     phone.open(&link(world, person));
     let first = phone.until_says("A claim waits for a decision");
     assert!(!first.contains("CL-1") && !first.contains("USD"), "a link shows nothing: {first}");
     assert_same(&before, &everything(&world.books), "opening the link");
+    assert_eq!(browser.complaints(), [""; 0]);
 
     keep("address.png", phone);
     phone.fill("Your e-mail address", &format!("{person}@example.com"));
@@ -80,14 +81,15 @@ fn people_decide_in_a_browser() {
     let browser = Browser::start(&world.app.path(""));
 
     let jo = browser.phone();
-    let shown = sign_in(&world, &jo, "jo");
+    let shown = sign_in(&world, &browser, &jo, "jo");
     for part in ["Signed in as jo", "25\u{202F}000.00 USD", "50\u{202F}000.00 USD", "<script>alert(1)</script>", "Your decision as channel manager"] {
         assert!(shown.contains(part), "{part} is missing in {shown}");
     }
     jo.until("nothing is wider than the phone", "document.documentElement.scrollWidth === 390 && innerWidth === 390");
     keep("claim.png", &jo);
     let file = jo.until("the proof", "document.querySelector('.files a').innerText");
-    assert_eq!(jo.download(file.as_str().expect("text"), "what,amount\nroom,1\n"), "in_voice _b onload=alert(3)__fdp.csv");
+    let proof = jo.download(file.as_str().expect("text"), "in_voice _b onload=alert(3)__fdp.csv");
+    assert_eq!(proof, "what,amount\nroom,1\n");
     a_rejection_without_a_reason_is_none(&world, &jo);
 
     jo.press("Approve less, or say why");
@@ -104,7 +106,7 @@ fn people_decide_in_a_browser() {
 
     world.until_asked("CL-1", "finance");
     let fi = browser.phone();
-    let shown = sign_in(&world, &fi, "fi");
+    let shown = sign_in(&world, &browser, &fi, "fi");
     for part in ["Signed in as fi", "20\u{202F}000.00 USD", "“room only”", "Your decision as finance"] {
         assert!(shown.contains(part), "{part} is missing in {shown}");
     }

@@ -235,14 +235,15 @@ impl Phone<'_> {
         mouse("mouseReleased", "left");
     }
 
-    /// Presses a link to a file and waits until all of it is there; gives its name.
-    pub(crate) fn download(&self, link: &str, text: &str) -> String {
+    /// Presses a link to a file and waits until it is kept under a name; gives what is in it. Until all of it is there it has another name.
+    pub(crate) fn download(&self, link: &str, name: &str) -> String {
         self.press(link);
-        let files = || {
-            std::fs::read_dir(&self.browser.downloads).ok()?.flatten().find(|file| std::fs::read(file.path()).is_ok_and(|all| all == text.as_bytes()))
+        let downloads = &self.browser.downloads;
+        let kept = || {
+            let files: Vec<_> = std::fs::read_dir(downloads).into_iter().flatten().flatten().map(|file| file.file_name()).collect();
+            format!("{files:?}\n{}", tail(&self.browser.log))
         };
-        let file = wait::until(link, wait::LONG, files, || tail(&self.browser.log));
-        file.file_name().to_string_lossy().into_owned()
+        wait::until(name, wait::LONG, || std::fs::read_to_string(downloads.join(name)).ok(), kept)
     }
 
     /// The whole page as a PNG, as wide as the phone.
