@@ -138,51 +138,59 @@ pub(crate) fn invoice_rows() -> String {
 }
 
 impl Claimed {
-    pub(crate) fn id(&self) -> String {
+    pub(crate) fn id(self) -> String {
         format!("CL-{:02}", self.number)
     }
 
     /// Each fate meets each partner.
-    pub(crate) fn partner(&self) -> String {
+    pub(crate) fn partner(self) -> String {
         let turn = self.number + self.number / 12;
         format!("p{:02}", 1 + turn % FACTS.partners)
     }
 
-    pub(crate) fn campaign(&self) -> String {
+    pub(crate) fn campaign(self) -> String {
         format!("fair-{}", self.partner())
     }
 
-    pub(crate) fn submitter(&self) -> String {
+    pub(crate) fn submitter(self) -> String {
         format!("sue-{}", self.partner())
     }
 
     /// Who acts waits to be asked by mail; others look at a list, and may be quicker than the mail.
-    pub(crate) fn goes_by_mail(&self) -> bool {
+    pub(crate) fn goes_by_mail(self) -> bool {
         self.fate == Fate::Escalated || (self.number + self.number / 12).is_multiple_of(3)
     }
 
     /// Minor units, another for each claim and amount: what the provider is asked to pay tells which claim it is of.
-    pub(crate) fn asked(&self) -> i64 {
+    pub(crate) fn asked(self) -> i64 {
         let base = match self.fate {
             Fate::Approved | Fate::Rejected | Fate::Again | Fate::Expired | Fate::Escalated => 100_000,
-            _ => 1_100_000,
+            Fate::ApprovedByTwo | Fate::Lowered | Fate::RejectedLate | Fate::Cancelled | Fate::RunEnded | Fate::Waiting => 1_100_000,
         };
         base + 100 * i64::from(self.number)
     }
 
     /// What is asked for at the end, minor units.
-    pub(crate) fn amount(&self) -> i64 {
+    pub(crate) fn amount(self) -> i64 {
         match self.fate {
             Fate::Lowered | Fate::Again => self.asked() - 50_000,
-            _ => self.asked(),
+            Fate::Approved
+            | Fate::ApprovedByTwo
+            | Fate::Rejected
+            | Fate::RejectedLate
+            | Fate::Cancelled
+            | Fate::RunEnded
+            | Fate::Waiting
+            | Fate::Expired
+            | Fate::Escalated => self.asked(),
         }
     }
 
     /// What people do, in order.
-    pub(crate) fn deeds(&self) -> Vec<Deed> {
+    pub(crate) fn deeds(self) -> Vec<Deed> {
         let approve = |by| Deed::Approve { by, lower_to: None };
         match self.fate {
-            Fate::Approved => vec![approve("jo")],
+            Fate::Approved | Fate::Waiting => vec![approve("jo")],
             Fate::ApprovedByTwo => vec![approve("jo"), approve("fin")],
             Fate::Lowered => vec![approve("jo"), Deed::Approve { by: "fin", lower_to: Some(self.amount()) }],
             Fate::Rejected => vec![Deed::Reject { by: "jo" }],
@@ -190,14 +198,13 @@ impl Claimed {
             Fate::Again => vec![Deed::Reject { by: "jo" }, Deed::SubmitAgain { receipts: self.amount() * 2 }, approve("jo")],
             Fate::Cancelled => vec![approve("jo"), Deed::TakeBack],
             Fate::RunEnded => vec![approve("jo"), Deed::EndRun],
-            Fate::Waiting => vec![approve("jo")],
             Fate::Expired => Vec::new(),
             Fate::Escalated => vec![approve("chief")],
         }
     }
 
     /// The letter by which somebody is asked for a deed.
-    pub(crate) fn asks(&self, deed: Deed, is_anew: bool) -> Option<String> {
+    pub(crate) fn asks(self, deed: Deed, is_anew: bool) -> Option<String> {
         let (Deed::Approve { by, .. } | Deed::Reject { by }) = deed else { return None };
         let (id, round) = (self.id(), if is_anew { 2 } else { 1 });
         Some(match by {
@@ -208,7 +215,7 @@ impl Claimed {
     }
 
     /// Its last status, by what the provider says of it.
-    pub(crate) fn ends(&self, moved: Option<Moved>) -> &'static str {
+    pub(crate) fn ends(self, moved: Option<Moved>) -> &'static str {
         match (self.fate, moved) {
             (Fate::Rejected | Fate::RejectedLate, _) => "rejected",
             (Fate::Cancelled | Fate::RunEnded, _) => "cancelled",
@@ -221,7 +228,7 @@ impl Claimed {
     }
 
     /// What goes to whom: each must come, and `may` may.
-    fn letters(&self, moved: Option<Moved>) -> Letters {
+    fn letters(self, moved: Option<Moved>) -> Letters {
         let mut letters = Letters::default();
         let id = self.id();
         let (round, submitter, partner) = (if self.fate == Fate::Again { 2 } else { 1 }, self.submitter(), self.partner());
@@ -243,7 +250,7 @@ impl Claimed {
                 letters.must(&format!("approval_reminder/{id}/1/1/1/jo"), "jo");
                 letters.must(&format!("approval_asked/{id}/1/1/escalated/chief"), "chief");
             }
-            _ => {}
+            Fate::Approved | Fate::ApprovedByTwo | Fate::Lowered | Fate::Rejected | Fate::RejectedLate => {}
         }
         let decided = match self.ends(moved) {
             "awaiting_approval" => return letters,
@@ -325,7 +332,7 @@ pub(crate) fn ends(claims: &[Claimed], moved: &BTreeMap<i64, Moved>) -> Ends {
         match status {
             "paid" => {
                 (funds.balance, funds.budget_left, ends.paid) =
-                    (funds.balance - claim.amount(), funds.budget_left - claim.amount(), ends.paid + claim.amount())
+                    (funds.balance - claim.amount(), funds.budget_left - claim.amount(), ends.paid + claim.amount());
             }
             "awaiting_approval" => (funds.held, funds.budget_left) = (funds.held + claim.amount(), funds.budget_left - claim.amount()),
             _ => {}
