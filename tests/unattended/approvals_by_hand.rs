@@ -88,8 +88,7 @@ fn people_decide_in_a_browser() {
     jo.until("nothing is wider than the phone", "document.documentElement.scrollWidth === 390 && innerWidth === 390");
     keep("claim.png", &jo);
     let file = jo.until("the proof", "document.querySelector('.files a').innerText");
-    let proof = jo.download(file.as_str().expect("text"), "in_voice _b onload=alert(3)__fdp.csv");
-    assert_eq!(proof, "what,amount\nroom,1\n");
+    jo.download(file.as_str().expect("text"), "in_voice _b onload=alert(3)__fdp.csv", "what,amount\nroom,1\n");
     a_rejection_without_a_reason_is_none(&world, &jo);
 
     jo.press("Approve less, or say why");

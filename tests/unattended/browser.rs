@@ -235,15 +235,16 @@ impl Phone<'_> {
         mouse("mouseReleased", "left");
     }
 
-    /// Presses a link to a file and waits until it is kept under a name; gives what is in it. Until all of it is there it has another name.
-    pub(crate) fn download(&self, link: &str, name: &str) -> String {
+    /// Presses a link to a file and waits until all of it is kept under a name. The browser first makes an empty file of the name, and
+    /// then writes to one of another name.
+    pub(crate) fn download(&self, link: &str, name: &str, text: &str) {
         self.press(link);
         let downloads = &self.browser.downloads;
         let kept = || {
             let files: Vec<_> = std::fs::read_dir(downloads).into_iter().flatten().flatten().map(|file| file.file_name()).collect();
             format!("{files:?}\n{}", tail(&self.browser.log))
         };
-        wait::until(name, wait::LONG, || std::fs::read_to_string(downloads.join(name)).ok(), kept)
+        wait::until(name, wait::LONG, || std::fs::read(downloads.join(name)).ok().filter(|all| all == text.as_bytes()), kept);
     }
 
     /// The whole page as a PNG, as wide as the phone.
