@@ -124,7 +124,7 @@ fn kill_at(play: &mut Play, point: &str) -> bool {
     }
     let log = play.world.log();
     let before = lines(&log).len();
-    let serving = play.serve();
+    let serving = play.begin_serving();
     let reached = stands_at(&log, before, || play.day_is_over());
     serving.kill();
     play.world.retry_worn_out();

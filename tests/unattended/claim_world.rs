@@ -167,6 +167,13 @@ impl Play {
         self.world.serve(&self.day.clock(self.starts))
     }
 
+    /// Starts the service at the next moment of the day, and does not wait until it listens.
+    pub(crate) fn begin_serving(&mut self) -> Serving {
+        self.starts += 1;
+        self.started = std::time::Instant::now();
+        self.world.begin_serving(&self.day.clock(self.starts))
+    }
+
     /// The next deeds, of so many claims at most that `pick` chooses: in its day, and asked for by mail where that is waited for.
     pub(crate) fn next_deeds(&mut self, most: usize, pick: impl FnMut(usize) -> usize) -> Vec<(Claimed, Deed)> {
         self.next_deeds_of(|_| true, most, pick)

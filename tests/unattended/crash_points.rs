@@ -125,7 +125,7 @@ fn kill_at_one(facts: &App, point: String, missed: &Mutex<Vec<String>>) {
 fn kill_at(world: &mut World, point: &str, starts: &mut u32) -> bool {
     world.set(VARIABLE, point);
     let before = lines(&world.log()).len();
-    let serving = world.serve(&clock(*starts));
+    let serving = world.begin_serving(&clock(*starts));
     *starts += 1;
     let reached = stands_at(&world.log(), before, || world.all_is_done());
     serving.kill();

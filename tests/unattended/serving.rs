@@ -22,15 +22,20 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts it and waits until it says that it listens; what it logs is appended to `log`.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
-        let errors = File::options().create(true).append(true).open(log).expect("a log can be written");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).process_group(0);
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let output = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
-        let mut serving = Self { child, output, has_ended: false };
+        let mut serving = Self::begin(command, log);
         let mut said = String::new();
         serving.output.read_line(&mut said).expect("standard output can be read");
         assert!(said.contains("listens on"), "the service did not start: {said:?}\n{}", tail(log));
         serving
+    }
+
+    /// Starts it, and does not wait: one that is to stand still somewhere may do so before it listens.
+    pub(crate) fn begin(command: &mut Command, log: &Path) -> Self {
+        let errors = File::options().create(true).append(true).open(log).expect("a log can be written");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).process_group(0);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let output = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
+        Self { child, output, has_ended: false }
     }
 
     /// SIGKILL to the whole process group. Fails if it had ended by itself.

@@ -137,6 +137,13 @@ impl World {
         Serving::start(&mut command, &self.log())
     }
 
+    /// Starts the first one, and does not wait until it listens.
+    pub(crate) fn begin_serving(&self, clock: &str) -> Serving {
+        let mut command = self.command("serve", clock);
+        command.env("TRIBUTARY_SERVER__LISTEN", format!("127.0.0.1:{}", self.port));
+        Serving::begin(&mut command, &self.log())
+    }
+
     /// A command with the configuration of the service, at an instant.
     pub(crate) fn command(&self, line: &str, clock: &str) -> std::process::Command {
         let smtp = self.mail.settings();
