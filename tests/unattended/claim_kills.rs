@@ -18,7 +18,7 @@ use crate::wait;
 const CLAIMS: u32 = 24;
 /// Services side by side.
 const LANES: u64 = 4;
-const KILLS_IN_SHORT: u64 = 32;
+const KILLS_IN_SHORT: u64 = 20;
 /// Kills of one world, of which most are on its first day.
 const KILLS_OF_A_WORLD: u64 = 12;
 /// How long a service may find nothing to do.

@@ -43,8 +43,8 @@ fn when_one_service_is_killed_the_other_goes_on_within_the_lease() {
     world.know_schedules("2026-01-20T00:00:00Z");
     let other = ports::free();
     let (one, two) = (world.serve("2026-04-01T06:00:01Z"), world.serve_on(other, "2026-04-01T06:00:01Z"));
-    world.until("both services hold runs", |_| held_by(&world, world.port) >= 4 && held_by(&world, other) >= 4);
-    assert_eq!(world.letters_held(), 0);
+    let are_busy = || held_by(&world, world.port) >= 4 && held_by(&world, other) >= 4;
+    world.until("both services hold runs, and no letter", |_| are_busy() && world.letters_held() == 0);
     one.kill();
     let killed = Instant::now();
     let held = held_by(&world, world.port);
@@ -55,5 +55,6 @@ fn when_one_service_is_killed_the_other_goes_on_within_the_lease() {
     assert!(took <= LEASE + SLACK, "it took {took:?} with a lease of {LEASE:?}");
     world.until_all_is_done();
     two.stop();
-    world.assert_all_paid(Repeats::None);
+    // A letter may have been taken between that look and the kill.
+    world.assert_all_paid(Repeats::OfOneLetter);
 }
