@@ -85,9 +85,7 @@ async fn check_statements(tx: &DatabaseTransaction, report: &mut Report) -> Resu
         after.clone_from(&last.id);
         for Told { id, program, partner, period, currency } in page {
             let key = Letter::Statement { program, partner, period, currency }.key();
-            let letter =
-                Statement::from_sql_and_values(backend, "SELECT 1 FROM outbox WHERE topic = $1 AND key = $2", [TOPIC.into(), key.as_str().into()]);
-            if tx.query_one_raw(letter).await?.is_none() {
+            if !is_posted(tx, &key).await? {
                 report.offend(
                     Invariant::OneMessage,
                     &[("payout", &id), ("letter", &key)],
@@ -96,6 +94,14 @@ async fn check_statements(tx: &DatabaseTransaction, report: &mut Report) -> Resu
             }
         }
     }
+}
+
+/// Whether a letter was put into the outbox, whatever has become of it since.
+async fn is_posted(tx: &DatabaseTransaction, key: &str) -> Result<bool, VerifyError> {
+    use sea_orm::ConnectionTrait as _;
+    let query = "SELECT 1 FROM outbox WHERE topic = $1 AND key = $2";
+    let letter = Statement::from_sql_and_values(tx.get_database_backend(), query, [TOPIC.into(), key.into()]);
+    Ok(tx.query_one_raw(letter).await?.is_some())
 }
 
 const TOLD_OF_CLAIMS: &str = "SELECT c.id FROM claims c JOIN payouts p ON p.kind = 'mdf_claim' AND p.reference = c.id JOIN workflow_runs r ON r.id = p.workflow \
@@ -108,9 +114,7 @@ async fn check_claims(tx: &DatabaseTransaction, report: &mut Report) -> Result<(
     for row in tx.query_all_raw(Statement::from_string(backend, TOLD_OF_CLAIMS)).await? {
         let claim: String = row.try_get_by_index(0)?;
         let key = Letter::ClaimStatement { claim: claim.clone() }.key();
-        let letter =
-            Statement::from_sql_and_values(backend, "SELECT 1 FROM outbox WHERE topic = $1 AND key = $2", [TOPIC.into(), key.as_str().into()]);
-        if tx.query_one_raw(letter).await?.is_none() {
+        if !is_posted(tx, &key).await? {
             let keys = [("claim", claim.as_str()), ("letter", key.as_str())];
             report.offend(Invariant::OneMessage, &keys, "it is paid and its run has ended, and no statement was posted");
         }

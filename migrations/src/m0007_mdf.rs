@@ -103,10 +103,6 @@ CREATE TABLE claim_proofs (
 ";
 
 const PAGE: &str = "
-CREATE TABLE approval_links (
-    token_digest {text} PRIMARY KEY, claim {text} NOT NULL, round {int} NOT NULL, ordinal {int} NOT NULL, person {text} NOT NULL REFERENCES users (id),
-    created_at {int} NOT NULL, FOREIGN KEY (claim, round, ordinal) REFERENCES claim_steps (claim, round, ordinal)
-) {table};;
 CREATE TABLE approval_codes (
     id {text} PRIMARY KEY, person {text} NOT NULL REFERENCES users (id), claim {text} NOT NULL REFERENCES claims (id), code_digest {text} NOT NULL,
     created_at {int} NOT NULL, expires_at {int} NOT NULL, tries {int} NOT NULL DEFAULT 0 CHECK (tries >= 0), used_at {int}, CHECK (expires_at > created_at)
@@ -120,13 +116,12 @@ CREATE INDEX approval_sessions_by_end ON approval_sessions (expires_at);;
 ";
 
 /// Tables whose rows tell what happened.
-const HISTORY: [(&str, &str); 6] = [
+const HISTORY: [(&str, &str); 5] = [
     ("campaign_acts", "the history of campaigns is never changed"),
     ("claim_moves", "what a claim held and captured is never changed"),
     ("claim_rounds", "what a round asked for is never changed; begin another"),
     ("claim_decisions", "a decision is never changed"),
     ("claim_proofs", "a proof is never changed; add another"),
-    ("approval_links", "a link is never changed"),
 ];
 
 /// Tables whose rows stay, with the changes that are refused.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::MdfError;
 use super::record::{self, Claim, Step};
+use super::submit::lock_partner;
 use crate::load::row::{LoadError, first_row, rows};
 use crate::users::{self, User};
 
@@ -59,6 +60,18 @@ pub async fn waiting(tx: &DatabaseTransaction, id: &str) -> Result<Option<Waitin
     let Some(step) = steps.into_iter().find(|step| step.status == "waiting") else { return Ok(None) };
     let digest = digest(tx, &claim).await?;
     Ok(Some(Waiting { claim, step, digest }))
+}
+
+/// As [`waiting`], for whoever changes the claim next: it stays as it is until the caller's transaction ends.
+///
+/// # Errors
+/// There is no such claim, or the database failed.
+pub async fn waiting_locked(tx: &DatabaseTransaction, id: &str) -> Result<Option<Waiting>, MdfError> {
+    let found = record::find(tx, id).await?.ok_or_else(|| MdfError::NoClaim(id.chars().take(60).collect()))?;
+    // In the order in which all who change claims lock.
+    lock_partner(tx, &found.partner).await?;
+    record::locked(tx, id).await?;
+    waiting(tx, id).await
 }
 
 /// The digest of a claim as it is shown now: its amount as lowered so far, its payee, the destination and documents of its round.

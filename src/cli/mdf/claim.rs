@@ -150,7 +150,7 @@ async fn found(tx: &DatabaseTransaction, id: &str) -> Result<Claim, CliError> {
 
 /// The role of the step that a claim's run waits for.
 async fn waited_for(tx: &DatabaseTransaction, id: &str) -> Result<Option<String>, CliError> {
-    Ok(asked::waiting(tx, id).await?.map(|waiting| waiting.step.role))
+    Ok(asked::waiting_locked(tx, id).await?.map(|waiting| waiting.step.role))
 }
 
 async fn submit(at: &At, args: &SubmitArgs) -> Result<(), CliError> {
