@@ -55,7 +55,7 @@ pub async fn destination(tx: &DatabaseTransaction, claim: &Claim) -> Result<Opti
     Ok(found.map(|one| (one.destination.name().to_owned(), one.destination.masked())))
 }
 
-/// As [`json`], with what explains it: programme, round, submitter, reason, deadlines, proofs and all earlier decisions.
+/// As [`json()`], with what explains it: programme, round, submitter, reason, deadlines, proofs and all earlier decisions.
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
