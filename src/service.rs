@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use books::audit::seal;
 use books::connection::Books;
 use durable::{Clock, Database, Engine, EngineError, Options, Registry};
 use futures::FutureExt as _;
@@ -194,6 +195,10 @@ impl Running {
         };
         let served = http::serve(self.listener, self.http, shutdown).await;
         self.actors.end(&self.shared, self.shutdown_limit).await;
+        // What was done last is in the chain, too: nobody may come after it for a long time.
+        if let Err(error) = seal::seal_all(&self.shared.books, self.shared.now()).await {
+            tracing::warn!(error = crate::cli::with_causes(&error), "service.audit_not_sealed");
+        }
         if let Err(error) = self.shared.engine.leave().await {
             // Its lease runs out by itself.
             tracing::warn!(error = crate::cli::with_causes(&error), "service.lease_kept");

@@ -46,7 +46,7 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     /// What time it is, for the books.
-    fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         Instant(self.clock.now().0)
     }
 }

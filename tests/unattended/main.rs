@@ -46,6 +46,7 @@ mod facts;
 mod outcome;
 mod ports;
 mod serving;
+mod shots;
 mod visitor;
 mod wait;
 mod world;

@@ -31,6 +31,11 @@ fn a_month_settles_is_paid_and_is_mailed(engine: Engine) {
     assert_eq!(world.count("schedule_slots"), 0, "nothing is due before its time");
     let serving = world.serve("2026-05-01T05:59:58Z");
     world.until_all_is_done();
+    // Something is done, and the service is stopped before it comes round to sealing it.
+    world.books.execute("INSERT INTO audit_log (at, act, subject, detail) SELECT MAX(at), 'noted', 'story/1', '{}' FROM audit_log");
+    world.books.execute("INSERT INTO audit_pending (entry) SELECT MAX(no) FROM audit_log");
+    serving.stop();
+    assert_eq!(world.count("audit_pending"), 0, "what was done last is sealed by the service that did it");
     world.assert_all_paid(Repeats::None);
     for ((partner, month), status) in world.statuses() {
         let expected = if partner == SMALL { "final" } else { "paid" };
@@ -43,7 +48,6 @@ fn a_month_settles_is_paid_and_is_mailed(engine: Engine) {
     let letters = world.mail.journal();
     let carried = letters.iter().find(|letter| letter["to"][0] == "small@example.com").expect("a notice of what is carried forward");
     assert!(carried["text"].as_str().expect("text").contains("3.00 USD") && carried["subject"].as_str().expect("text").contains(&period(4)));
-    serving.stop();
 
     // When the daily look at certificates has ended, everything had its turn.
     let requests = world.provider_journal().len();
