@@ -187,7 +187,9 @@ impl World {
 
     /// Waits for something in the books.
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Access) -> bool) {
-        self.until_some(what, wait::LONG, || is_so(&self.books).then_some(()));
+        // Long forms have thousands of payouts.
+        let limit = wait::LONG + Duration::from_millis(200) * self.facts.partners;
+        self.until_some(what, limit, || is_so(&self.books).then_some(()));
     }
 
     pub(crate) fn until_some<T>(&self, what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
