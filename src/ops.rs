@@ -2,16 +2,18 @@
 
 use books::audit::{self, Act};
 use books::load::row::LoadError;
+use books::load::versions;
 use books::payouts::record;
 use books::users::{self, ADMIN, FINANCE, OPS, PersonError};
 use durable::operate::{self, Cancelled, OperateError};
 use durable::outbox::{self, OutboxError};
 use durable::schedules::{self as engine, ScheduleError, Slot};
 use durable::{RunId, RunStatus};
-use program::calendar::Instant;
+use program::calendar::{Instant, Period};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value as Json, json};
 use workflows::mdf_claim;
+use workflows::recertification::{self, ReviewFirst, ReviewsError};
 
 use crate::schedules::{self, RecordError, Scheduled, UnknownSchedule};
 
@@ -52,6 +54,12 @@ pub enum OpsError {
     /// The schedule is of another version.
     #[error(transparent)]
     Unknown(#[from] UnknownSchedule),
+    /// A review comes first.
+    #[error(transparent)]
+    ReviewFirst(#[from] ReviewFirst),
+    /// Nobody can say whether a review comes first.
+    #[error(transparent)]
+    Reviews(#[from] ReviewsError),
     /// There is no such letter.
     #[error("there is no mail {0}; see `mail list`")]
     NoMail(String),
@@ -73,10 +81,10 @@ impl OpsError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Load(_) | Self::Claim(_) | Self::Record(_) | Self::Outbox(_) => false,
+            Self::Load(_) | Self::Claim(_) | Self::Record(_) | Self::Reviews(_) | Self::Outbox(_) => false,
             Self::Person(error) => error.is_input(),
             Self::Run(OperateError::Run(error)) => is_wrong_run(error),
-            Self::Run(_) | Self::PayoutOpen { .. } | Self::Unknown(_) | Self::NoMail(_) | Self::MailNotNow { .. } => true,
+            Self::Run(_) | Self::PayoutOpen { .. } | Self::Unknown(_) | Self::ReviewFirst(_) | Self::NoMail(_) | Self::MailNotNow { .. } => true,
             Self::Schedule(error) => match error {
                 ScheduleError::Rule(_) | ScheduleError::NotFound(_) | ScheduleError::NoSlot { .. } => true,
                 ScheduleError::TooMany(_) | ScheduleError::Run(_) | ScheduleError::Database(_) => false,
@@ -205,10 +213,23 @@ pub async fn run_schedule(tx: &DatabaseTransaction, schedule: &str, slot: Option
     users::entitled(tx, who.by, &[OPS, ADMIN]).await?;
     let what: Scheduled = schedule.parse()?;
     schedules::record(tx, who.now).await?;
+    if let Scheduled::Settlement { program } = &what {
+        review_first(tx, program, slot, who).await?;
+    }
     let run = engine::run_slot(tx, schedule, slot, who.by, who.at(), |slot| what.starts(slot)).await?;
     let detail = json!({ "slot": slot.map(|slot| slot.to_string()), "run": run });
     who.tell(tx, "schedule.run", &format!("schedule/{schedule}"), detail).await?;
     Ok(run)
+}
+
+/// Refuses to settle a month by a slot before the reviews that its tiers come from.
+async fn review_first(tx: &DatabaseTransaction, program: &str, slot: Option<Slot>, who: Actor<'_>) -> Result<(), OpsError> {
+    let zone = versions::load(tx, program, i64::MAX).await?.constant().timezone;
+    let day = slot.map_or_else(|| who.now.date_in(zone), |slot| slot.0.date());
+    match recertification::first_before(tx, program, Period::of(day).previous()).await? {
+        Some(review) => Err(review.into()),
+        None => Ok(()),
+    }
 }
 
 /// Lets a letter that was given up or has bounced be sent again.

@@ -4,6 +4,7 @@
 //! A schedule's id says all that a slot needs: `settlement/<program>`, `recertification/<program>`, `lot_expiry/<program>`,
 //! `certification_notices`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,14 +12,15 @@ use books::load::row::LoadError;
 use books::load::versions;
 use books::programs;
 use durable::Workflow;
-use durable::schedules::{self, Plan, ScheduleError, Slot, Starts};
+use durable::schedules::{self, Behind, Plan, ScheduleError, Slot, Starts};
 use program::calendar::{Instant, Period};
 use program::programme::Programme;
+use program::version::Versions;
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 use workflows::certification_notices::NoticesInput;
 use workflows::lot_expiry::ExpiryInput;
-use workflows::recertification::ReviewInput;
+use workflows::recertification::{self, ReviewInput};
 use workflows::settlement_run::SettlementInput;
 use workflows::{CertificationNotices, LotExpiry, Recertification, SettlementRun};
 
@@ -58,7 +60,7 @@ impl fmt::Display for Scheduled {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settlement { program } => write!(formatter, "settlement/{program}"),
-            Self::Recertification { program } => write!(formatter, "recertification/{program}"),
+            Self::Recertification { program } => formatter.write_str(&recertification::schedule(program)),
             Self::LotExpiry { program } => write!(formatter, "lot_expiry/{program}"),
             Self::CertificationNotices => formatter.write_str("certification_notices"),
         }
@@ -93,10 +95,30 @@ impl Scheduled {
         }
     }
 
-    /// Whether a slot waits until the run of the slot before it has ended: months become final in order.
+    /// Whether a slot waits until the run of the slot before it has ended: months become final, and reviews are made, in order.
     #[must_use]
-    pub const fn in_turn(&self) -> bool {
-        matches!(self, Self::Settlement { .. })
+    pub fn in_turn(&self) -> bool {
+        self.program().is_some()
+    }
+
+    /// Whose slots its own are behind: a programme's go one after the other, so that what was missed comes to what it would have come to in
+    /// time. A review sees the months before it final, and a month is rated by the tiers of the reviews in it (domain.md §5.2). At the same
+    /// instant lots expire first, and a month is made final before a review.
+    #[must_use]
+    pub fn behind(&self) -> Vec<Behind> {
+        let Some(program) = self.program() else { return Vec::new() };
+        let program = || program.to_owned();
+        let all = [Self::LotExpiry { program: program() }, Self::Settlement { program: program() }, Self::Recertification { program: program() }];
+        let own = all.iter().position(|one| one == self);
+        let others = all.iter().enumerate().filter(|(_, other)| *other != self);
+        others.map(|(place, other)| Behind { schedule: other.to_string(), same_instant: Some(place) < own }).collect()
+    }
+
+    fn program(&self) -> Option<&str> {
+        match self {
+            Self::Settlement { program } | Self::Recertification { program } | Self::LotExpiry { program } => Some(program),
+            Self::CertificationNotices => None,
+        }
     }
 
     /// What a slot starts, by its local date: a settlement the month before, all else the day itself.
@@ -139,22 +161,34 @@ pub fn starts(schedule: &str, slot: Slot) -> Result<Starts, UnknownSchedule> {
     Ok(schedule.parse::<Scheduled>()?.starts(slot))
 }
 
-/// A schedule that should exist.
+/// Whose slots those of a schedule are behind, by the schedule's id; of an unknown one nobody's.
+#[must_use]
+pub fn behind(schedule: &str) -> Vec<Behind> {
+    schedule.parse::<Scheduled>().map(|what| what.behind()).unwrap_or_default()
+}
+
+/// A schedule that should exist, or should have existed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// What it is for.
     pub what: Scheduled,
     /// Its id.
     pub id: String,
-    /// Cron with seconds.
+    /// Cron with seconds, and from which day on another one, or none.
     pub expression: String,
     /// IANA zone.
     pub zone: String,
 }
 
 impl Planned {
-    fn new(what: Scheduled, expression: &str, zone: &str) -> Self {
-        Self { id: what.to_string(), what, expression: expression.to_owned(), zone: zone.to_owned() }
+    fn new(what: Scheduled, expression: String, zone: &str) -> Self {
+        Self { id: what.to_string(), what, expression, zone: zone.to_owned() }
+    }
+
+    /// Whether no version has ever asked for it.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        self.expression == schedules::NEVER
     }
 
     /// For the engine.
@@ -181,38 +215,44 @@ pub enum RecordError {
     },
 }
 
-/// The schedules that should exist: what the version in force of each programme asks for, and the product's own.
+/// The schedules of all programmes, as their versions ask for them one after the other, and the product's own.
 ///
 /// # Errors
 /// The database failed, or a stored programme no longer loads.
-pub async fn plans(tx: &DatabaseTransaction, now: Instant) -> Result<Vec<Planned>, LoadError> {
+pub async fn plans(tx: &DatabaseTransaction) -> Result<Vec<Planned>, LoadError> {
     let mut planned = Vec::new();
     for program in programs::ids(tx).await? {
-        let versions = versions::load(tx, &program, i64::MAX).await?;
-        let today = now.date_in(versions.constant().timezone);
-        planned.extend(of_programme(&versions.on(today).programme));
+        planned.extend(of_programme(&versions::load(tx, &program, i64::MAX).await?));
     }
-    planned.push(Planned::new(Scheduled::CertificationNotices, NOTICES_AT, "UTC"));
+    planned.push(Planned::new(Scheduled::CertificationNotices, NOTICES_AT.to_owned(), "UTC"));
     Ok(planned)
 }
 
-/// What one version of a programme asks for.
-fn of_programme(programme: &Programme) -> Vec<Planned> {
-    let (program, zone) = (|| programme.id.clone(), programme.timezone.name());
-    let mut planned = Vec::new();
-    if let Some(expression) = &programme.settlement.schedule {
-        planned.push(Planned::new(Scheduled::Settlement { program: program() }, expression, zone));
-    }
-    if let Some(expression) = &programme.recertification.schedule {
-        planned.push(Planned::new(Scheduled::Recertification { program: program() }, expression, zone));
-    }
-    if programme.coop.expires_after_months.is_some() {
-        planned.push(Planned::new(Scheduled::LotExpiry { program: program() }, LOT_EXPIRY_AT, zone));
-    }
-    planned
+/// What the versions of a programme ask for: all that they could, since one may no longer ask for what another one did.
+fn of_programme(versions: &Versions) -> Vec<Planned> {
+    let constant = versions.constant();
+    let (program, zone) = (|| constant.id.clone(), constant.timezone.name());
+    let settles = |version: &Programme| version.settlement.schedule.clone();
+    let reviews = |version: &Programme| version.recertification.schedule.clone();
+    let expires = |version: &Programme| version.coop.expires_after_months.map(|_| LOT_EXPIRY_AT.to_owned());
+    vec![
+        Planned::new(Scheduled::Settlement { program: program() }, asked_for(versions, settles), zone),
+        Planned::new(Scheduled::Recertification { program: program() }, asked_for(versions, reviews), zone),
+        Planned::new(Scheduled::LotExpiry { program: program() }, asked_for(versions, expires), zone),
+    ]
 }
 
-/// Records the schedules that should exist; one that is new fires from now on. None is paused or removed.
+/// What each version asks for from its day on; before the first version its own holds (domain.md §2.5).
+fn asked_for(versions: &Versions, expression: impl Fn(&Programme) -> Option<String>) -> String {
+    // Of several versions of a day the last one holds.
+    let by_day: BTreeMap<_, _> = versions.iter().map(|version| (version.effective_from, expression(&version.programme))).collect();
+    let mut asked = by_day.into_iter().map(|(from, expression)| (from, expression.unwrap_or_else(|| schedules::NEVER.to_owned())));
+    let first = asked.next().map_or_else(|| schedules::NEVER.to_owned(), |(_, expression)| expression);
+    schedules::changing(&first, asked)
+}
+
+/// Records the schedules that should exist; one that is new fires from now on, and one that a version no longer asks for fires until the
+/// day of that version. None is paused or removed.
 ///
 /// # Errors
 /// [`RecordError`].
@@ -220,7 +260,9 @@ fn of_programme(programme: &Programme) -> Vec<Planned> {
 /// # Idempotency
 /// By their ids: the same again changes nothing.
 pub async fn record(tx: &DatabaseTransaction, now: Instant) -> Result<Vec<Planned>, RecordError> {
-    let planned = plans(tx, now).await?;
+    let known: BTreeSet<String> = schedules::ids(tx).await.map_err(LoadError::from)?.into_iter().collect();
+    let mut planned = plans(tx).await?;
+    planned.retain(|one| !one.is_never() || known.contains(&one.id));
     for one in &planned {
         let put = schedules::put(tx, &one.plan(), durable::Instant(now.0)).await;
         put.map_err(|source| RecordError::Schedule { id: one.id.clone(), source })?;
@@ -230,6 +272,7 @@ pub async fn record(tx: &DatabaseTransaction, now: Instant) -> Result<Vec<Planne
 
 #[cfg(test)]
 mod tests {
+    use program::version::Version;
     use serde_json::{Value, to_value};
 
     use super::*;
@@ -285,24 +328,65 @@ mod tests {
         assert!(!Scheduled::CertificationNotices.in_turn());
     }
 
+    fn reseller() -> &'static str {
+        include_str!("../config/programs/reseller.toml")
+    }
+
+    /// The same without any schedule.
+    fn silent() -> String {
+        let lines = reseller().lines().filter(|line| !line.starts_with("schedule") && !line.starts_with("expires"));
+        lines.fold(String::new(), |all, line| all + line + "\n")
+    }
+
+    /// The expressions for settlements, reviews and expiries.
+    fn asked(versions: &[(&str, &str)]) -> [String; 3] {
+        let version = |(number, (from, text)): (i64, &(&str, &str))| Version {
+            number,
+            effective_from: from.parse().expect("a date"),
+            programme: program::file::load("reseller.toml", text).expect("a programme"),
+        };
+        let versions = Versions::new((1..).zip(versions).map(version).collect()).expect("versions");
+        let planned = of_programme(&versions);
+        assert!(planned.iter().all(|one| one.zone == "America/New_York"));
+        let ids: Vec<&str> = planned.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids, ["settlement/reseller", "recertification/reseller", "lot_expiry/reseller"]);
+        planned.into_iter().map(|one| one.expression).collect::<Vec<_>>().try_into().expect("three")
+    }
+
     #[test]
     fn a_programme_asks_for_what_it_writes_down() {
-        let text = include_str!("../config/programs/reseller.toml");
-        let ids = |text: &str| -> Vec<(String, String, String)> {
-            let programme = program::file::load("reseller.toml", text).expect("a programme");
-            of_programme(&programme).into_iter().map(|planned| (planned.id, planned.expression, planned.zone)).collect()
-        };
-        let zone = || "America/New_York".to_owned();
-        let wanted = [
-            ("settlement/reseller".to_owned(), "0 0 6 1 * *".to_owned(), zone()),
-            ("recertification/reseller".to_owned(), "0 0 7 1 1,4,7,10 *".to_owned(), zone()),
-            ("lot_expiry/reseller".to_owned(), LOT_EXPIRY_AT.to_owned(), zone()),
-        ];
-        assert_eq!(ids(text), wanted);
-        let silent: String = text
-            .lines()
-            .filter(|line| !line.starts_with("schedule") && !line.starts_with("expires"))
-            .fold(String::new(), |all, line| all + line + "\n");
-        assert_eq!(ids(&silent), []);
+        let written = ["0 0 6 1 * *", "0 0 7 1 1,4,7,10 *", LOT_EXPIRY_AT];
+        assert_eq!(asked(&[("2026-01-01", reseller())]), written);
+        assert_eq!(asked(&[("2026-01-01", &silent())]), [schedules::NEVER; 3]);
+        assert_eq!(asked(&[("2026-01-01", reseller()), ("2026-05-01", reseller())]), written, "what changes nothing is no change");
+        assert_eq!(asked(&[("2026-01-01", &silent()), ("2026-01-01", reseller())]), written, "of one day the last version holds");
+    }
+
+    #[test]
+    fn a_version_asks_from_its_day_on() {
+        let dropped = asked(&[("2026-01-01", reseller()), ("2026-05-01", &silent())]);
+        assert_eq!(dropped[0], "0 0 6 1 * *; from 2026-05-01 never");
+        let monthly = reseller().replace("0 0 7 1 1,4,7,10 *", "0 0 7 2 * *");
+        let changed = asked(&[("2026-01-01", &silent()), ("2026-05-01", reseller()), ("2026-07-01", &monthly)]);
+        assert_eq!(changed[0], "never; from 2026-05-01 0 0 6 1 * *");
+        assert_eq!(changed[1], "never; from 2026-05-01 0 0 7 1 1,4,7,10 *; from 2026-07-01 0 0 7 2 * *");
+        assert!(changed.iter().all(|text| durable::schedules::Rule::new(text, "UTC").is_ok()));
+    }
+
+    #[test]
+    fn slots_of_one_programme_go_one_after_the_other() {
+        let program = || "p".to_owned();
+        let behind = |what: &Scheduled| what.behind().into_iter().map(|one| (one.schedule, one.same_instant)).collect::<Vec<_>>();
+        let settlement = Scheduled::Settlement { program: program() };
+        assert_eq!(behind(&settlement), [("lot_expiry/p".to_owned(), true), ("recertification/p".to_owned(), false)]);
+        // Of two that meet at an instant, one waits for the other, and never both.
+        let all = [settlement, Scheduled::Recertification { program: program() }, Scheduled::LotExpiry { program: program() }];
+        for one in &all {
+            for other in all.iter().filter(|other| *other != one) {
+                let waits = |a: &Scheduled, b: &Scheduled| a.behind().iter().any(|behind| behind.schedule == b.to_string() && behind.same_instant);
+                assert!(waits(one, other) != waits(other, one), "{one} {other}");
+            }
+        }
+        assert_eq!(behind(&Scheduled::CertificationNotices), []);
     }
 }

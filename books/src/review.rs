@@ -108,6 +108,15 @@ impl From<LoadError> for ReviewError {
     }
 }
 
+/// The day of a programme's last review.
+///
+/// # Errors
+/// The database failed.
+pub async fn last(tx: &DatabaseTransaction, program: &str) -> Result<Option<Date>, LoadError> {
+    let last = first_row(tx, "SELECT as_of FROM reviews WHERE program = ? ORDER BY as_of DESC LIMIT 1", vec![program.into()]).await?;
+    last.map(|row| row.date(0)).transpose()
+}
+
 /// Makes the review of a day in the caller's transaction, or finds the stored one.
 ///
 /// # Idempotency
@@ -116,8 +125,7 @@ impl From<LoadError> for ReviewError {
 /// # Errors
 /// The day can't be reviewed, facts are missing, or the database failed.
 pub async fn review(tx: &DatabaseTransaction, program: &str, as_of: Date, now: Instant) -> Result<Vec<Reviewed>, ReviewError> {
-    let last = first_row(tx, "SELECT as_of FROM reviews WHERE program = ? ORDER BY as_of DESC LIMIT 1", vec![program.into()]).await?;
-    let last = last.map(|row| row.date(0)).transpose()?;
+    let last = last(tx, program).await?;
     if first_row(tx, "SELECT 1 FROM reviews WHERE program = ? AND as_of = ?", vec![program.into(), as_of.to_string().into()]).await?.is_some() {
         return Ok(stored(tx, program, as_of).await?);
     }

@@ -1,11 +1,12 @@
 //! The scheduler: records the schedules that the programmes ask for, and fires their slots as they fall due.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use books::connection::Books;
 use books::load::row::LoadError;
 use durable::probe::Point;
-use durable::schedules::{self as slots, ScheduleError};
+use durable::schedules::{self as slots, ScheduleError, ScheduleLine};
 use program::calendar::Instant;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -14,6 +15,10 @@ use crate::schedules::{self, RecordError, Scheduled};
 
 /// The longest time between two looks at the clock.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The time between two looks after a slot was fired: the next one may be due already, and wait for its run.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Looks at that pace after a slot was fired.
+const LOOKS_AGAIN: u32 = 20;
 /// Looks between two readings of the programmes.
 const LOOKS_A_READING: u32 = 20;
 
@@ -29,6 +34,10 @@ pub(super) struct Look;
 pub(super) struct Scheduling {
     shared: Shared,
     looks: u32,
+    /// Looks that are still made soon after each other.
+    again: u32,
+    /// What keeps a slot waiting although it is due, by schedule, as it was told last.
+    waiting: BTreeMap<String, String>,
 }
 
 impl Actor for Scheduler {
@@ -38,7 +47,7 @@ impl Actor for Scheduler {
 
     async fn pre_start(&self, myself: ActorRef<Look>, shared: Shared) -> Result<Scheduling, ActorProcessingErr> {
         myself.cast(Look)?;
-        Ok(Scheduling { shared, looks: 0 })
+        Ok(Scheduling { shared, looks: 0, again: 0, waiting: BTreeMap::new() })
     }
 
     async fn handle(&self, myself: ActorRef<Look>, _look: Look, state: &mut Scheduling) -> Result<(), ActorProcessingErr> {
@@ -49,13 +58,16 @@ impl Actor for Scheduler {
             tracing::error!(error = causes(&error), "schedules.not_recorded");
         }
         state.looks = state.looks.wrapping_add(1);
-        match fire(&state.shared, now).await {
-            Ok(0) => {}
-            Ok(_) => state.shared.engine.hint(),
+        match fire(&state.shared, now, &mut state.waiting).await {
+            Ok(0) => state.again = state.again.saturating_sub(1),
+            Ok(_) => {
+                state.shared.engine.hint();
+                state.again = LOOKS_AGAIN;
+            }
             Err(error) => tracing::error!(error = causes(&error), "schedules.not_fired"),
         }
         if !state.shared.stop.is_cancelled() {
-            myself.send_after(LOOK_EVERY, || Look);
+            myself.send_after(if state.again > 0 { LOOK_AGAIN } else { LOOK_EVERY }, || Look);
         }
         Ok(())
     }
@@ -77,20 +89,21 @@ pub(super) async fn record(books: &Books, now: Instant) -> Result<(), RecordErro
 }
 
 /// Fires what is due, in order, and says how many slots were decided.
-async fn fire(shared: &Shared, now: Instant) -> Result<usize, ScheduleError> {
+async fn fire(shared: &Shared, now: Instant, waiting: &mut BTreeMap<String, String>) -> Result<usize, ScheduleError> {
     let books = &shared.books;
     let at = durable::Instant(now.0);
     if slots::next_due(books.read()).await?.is_none_or(|due| due > at) {
         return Ok(0);
     }
     let mut count = 0;
-    for line in slots::list(books.read()).await? {
+    for line in slots::list(books.read(), at, schedules::behind).await? {
+        tell_waiting(waiting, &line);
         let Ok(what) = line.id.parse::<Scheduled>() else {
             tracing::error!(schedule = line.id, "schedule.unknown");
             continue;
         };
         let tx = books.begin_write().await?;
-        match slots::fire_due(&tx, &line.id, at, |slot| what.starts(slot)).await {
+        match slots::fire_due(&tx, &line.id, &what.behind(), at, |slot| what.starts(slot)).await {
             Ok(decided) => {
                 passes(shared, Point::BeforeResult, !decided.is_empty());
                 tx.commit().await?;
@@ -107,6 +120,18 @@ async fn fire(shared: &Shared, now: Instant) -> Result<usize, ScheduleError> {
         }
     }
     Ok(count)
+}
+
+/// Logs once what a slot waits for, and that it no longer does.
+fn tell_waiting(waiting: &mut BTreeMap<String, String>, line: &ScheduleLine) {
+    match &line.waits_for {
+        Some(waits_for) if waiting.get(&line.id) != Some(waits_for) => {
+            tracing::info!(schedule = line.id, slot = line.next_slot, waits_for, "slot.waits");
+            waiting.insert(line.id.clone(), waits_for.clone());
+        }
+        Some(_) => {}
+        None => drop(waiting.remove(&line.id)),
+    }
 }
 
 fn passes(shared: &Shared, point: Point, is_fired: bool) {

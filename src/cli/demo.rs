@@ -66,7 +66,7 @@ pub(crate) async fn run(at: &At, args: DemoArgs) -> Result<(), CliError> {
     let Some(hosted) = hosted else { return Ok(()) };
     let asked = super::serve::asked_to_stop().map_err(|error| CliError::Failed(format!("signals can't be heard: {error}")))?;
     output::text(&format!("\nThe service goes on until Ctrl-C; its clock was started at {}.\n", hosted.clock))?;
-    super::serve::tell(at, &books, hosted.address).await?;
+    super::serve::tell(at, &books, hosted.clock, hosted.address).await?;
     hosted.until(asked).await.map_err(|error| failed(&error))?;
     Played::close(&books).await.map_err(|error| failed(&error))
 }

@@ -69,11 +69,12 @@ pub(crate) async fn run(at: &At, args: ScheduleArgs) -> Result<(), CliError> {
 async fn list(at: &At) -> Result<(), CliError> {
     let books = at.books().await?;
     let tx = books.begin_read().await?;
-    let found = async { Ok::<_, CliError>((engine::list(&tx).await?, schedules::plans(&tx, at.now).await?)) }.await;
+    let found =
+        async { Ok::<_, CliError>((engine::list(&tx, durable::Instant(at.now.0), schedules::behind).await?, schedules::plans(&tx).await?)) }.await;
     tx.rollback().await?;
     let (mut lines, plans) = found?;
     let recorded: Vec<String> = lines.iter().map(|line| line.id.clone()).collect();
-    for planned in plans.iter().filter(|planned| !recorded.contains(&planned.id)) {
+    for planned in plans.iter().filter(|planned| !planned.is_never() && !recorded.contains(&planned.id)) {
         lines.push(to_come(at, planned)?);
     }
     lines.sort_by(|a, b| a.id.cmp(&b.id));
@@ -92,15 +93,19 @@ async fn list(at: &At) -> Result<(), CliError> {
 /// One that a service will record when it starts.
 fn to_come(at: &At, planned: &Planned) -> Result<ScheduleLine, CliError> {
     let rule = Rule::new(&planned.expression, &planned.zone).map_err(|error| CliError::Failed(format!("{}: {error}", planned.id)))?;
-    let next = rule.slots_after(rule.local(durable::Instant(at.now.0))).next();
+    let now = durable::Instant(at.now.0);
+    let next = rule.slots_after(rule.local(now)).next();
+    let (expression, change) = rule.at(now);
     Ok(ScheduleLine {
         id: planned.id.clone(),
-        expression: planned.expression.clone(),
+        expression,
+        change,
         zone: planned.zone.clone(),
         workflow: planned.what.workflow().to_owned(),
         paused: None,
         next_slot: next.map(|slot| slot.to_string()),
         next_at: next.map(|slot| rule.due_at(slot).to_string()),
+        waits_for: None,
         last_slot: None,
         last_state: None,
         last_run: None,
@@ -110,12 +115,19 @@ fn to_come(at: &At, planned: &Planned) -> Result<ScheduleLine, CliError> {
 fn block(line: &ScheduleLine, is_recorded: bool) -> String {
     let local = |slot: &Option<String>| slot.as_deref().unwrap_or("none").replace('T', " ");
     let mut rows = vec![vec![line.id.clone(), format!("{} ({})", line.expression, line.zone)]];
+    if let Some(change) = &line.change {
+        rows.push(vec!["  then".into(), format!("{} from {}", change.expression, change.from)]);
+    }
     let next = match (&line.paused, &line.next_at) {
         (Some(paused), _) => format!("paused {paused}"),
         (None, Some(next_at)) => format!("{} ({} UTC)", local(&line.next_slot), timeline::time(next_at)),
+        (None, None) if line.expression == engine::NEVER => "never: its programme no longer asks for it".to_owned(),
         (None, None) => "never".to_owned(),
     };
     rows.push(vec!["  next".into(), next]);
+    if let Some(open) = &line.waits_for {
+        rows.push(vec!["  waits".into(), format!("for {open}")]);
+    }
     let last = match (&line.last_slot, &line.last_state, &line.last_run) {
         (slot @ Some(_), state, run) => {
             let words = [Some(local(slot)), state.clone(), run.clone()];

@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use books::connection::Books;
+use books::explain::text::inert;
 use clap::Args;
 use durable::schedules;
+use program::calendar::Instant;
 
 use super::{At, CliError, with_causes};
 use crate::config::Config;
@@ -28,14 +31,16 @@ pub(crate) async fn run(at: &At, database: Option<String>, args: ServeArgs) -> R
     let started = config.clock.start.unwrap_or(at.now);
     crate::instance::check(&books, config.database.url.expose(), started).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     let running = Running::start(books.clone(), config).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
-    tell(at, &books, running.address).await?;
+    tell(at, &books, started, running.address).await?;
     let was_asked = running.until(asked).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     if was_asked { Ok(()) } else { Err(CliError::Failed("the service had to stop; its log says why".into())) }
 }
 
 /// What it listens on, and when each schedule fires next.
-pub(super) async fn tell(at: &At, books: &books::connection::Books, address: SocketAddr) -> Result<(), CliError> {
-    let lines = schedules::list(books.read()).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
+pub(super) async fn tell(at: &At, books: &Books, now: Instant, address: SocketAddr) -> Result<(), CliError> {
+    let lines = schedules::list(books.read(), durable::Instant(now.0), crate::schedules::behind)
+        .await
+        .map_err(|error| CliError::Failed(with_causes(&error)))?;
     if at.json {
         let schedules = serde_json::to_value(&lines).map_err(|error| CliError::Failed(error.to_string()))?;
         println!("{}", serde_json::json!({ "listening": address.to_string(), "schedules": schedules }));
@@ -44,7 +49,8 @@ pub(super) async fn tell(at: &At, books: &books::connection::Books, address: Soc
     println!("tributary {} listens on http://{}", env!("CARGO_PKG_VERSION"), address);
     for line in &lines {
         let next = line.next_at.as_deref().unwrap_or("never");
-        let state = if line.paused.is_some() { "  (paused)" } else { "" };
+        let waits = line.waits_for.as_ref().map(|open| format!("  (waits for {})", inert(open)));
+        let state = if line.paused.is_some() { "  (paused)" } else { waits.as_deref().unwrap_or_default() };
         println!("  {:<34} next {next}  {}{state}", line.id, line.zone);
     }
     Ok(())

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use books::connection::Books;
 use books::settlement::run::{self, Target};
 use books::statements;
 use clap::Args;
 use program::calendar::Period;
+use workflows::recertification;
 
 use super::settle_run::{self, Waited};
 use super::{At, CliError, output};
+use crate::ops::OpsError;
+use crate::schedules;
 
 #[derive(Debug, Args)]
 pub(crate) struct SettleArgs {
@@ -64,6 +68,9 @@ pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
     let tx = books.begin_read().await?;
     let open = run::open_periods(&tx, &args.program, target, Some(at.now)).await?;
     tx.rollback().await?;
+    if let Some(last) = open.last() {
+        review_first(at, &books, &args.program, *last).await?;
+    }
     if settle_run::is_served(at, &books).await? {
         let (Target::Period(period) | Target::Through(period)) = target;
         match settle_run::settle(at, &books, &args.program, period, args.wait).await {
@@ -83,15 +90,22 @@ pub(crate) async fn run(at: &At, args: SettleArgs) -> Result<(), CliError> {
     }
 }
 
+/// Refuses a month whose tiers come from a review that a schedule asks for and that is not made yet. Where no service was ever started
+/// there is no such schedule.
+async fn review_first(at: &At, books: &Books, program: &str, last: Period) -> Result<(), CliError> {
+    let tx = books.begin_write().await?;
+    let first = async {
+        // As a service would find them now, whatever was applied since there was one; nothing of it is kept.
+        schedules::record(&tx, at.now).await.map_err(OpsError::from)?;
+        recertification::first_before(&tx, program, last).await.map_err(OpsError::from)
+    }
+    .await;
+    tx.rollback().await?;
+    first?.map_or(Ok(()), |review| Err(CliError::Input(review.to_string())))
+}
+
 /// What is final stays final, so it is printed before the failure is told.
-async fn failed(
-    at: &At,
-    books: &books::connection::Books,
-    args: &SettleArgs,
-    open: &[Period],
-    made: &[Period],
-    error: CliError,
-) -> Result<(), CliError> {
+async fn failed(at: &At, books: &Books, args: &SettleArgs, open: &[Period], made: &[Period], error: CliError) -> Result<(), CliError> {
     if at.json || !made.is_empty() {
         let failed = open.get(made.len()).map(ToString::to_string);
         let told = serde_json::json!({ "period": failed, "message": error.text() });
@@ -103,7 +117,7 @@ async fn failed(
     Err(error)
 }
 
-async fn finished(at: &At, books: &books::connection::Books, args: &SettleArgs, periods: &[Period]) -> Result<(), CliError> {
+async fn finished(at: &At, books: &Books, args: &SettleArgs, periods: &[Period]) -> Result<(), CliError> {
     let tx = books.begin_read().await?;
     let printed = print(at, &tx, args, periods, &[], None).await;
     tx.rollback().await?;
@@ -119,7 +133,7 @@ fn shown(target: Target, open: &[Period]) -> Vec<Period> {
 }
 
 /// Computes in a transaction that is rolled back: a preview and the real thing are one way.
-async fn preview(at: &At, books: &books::connection::Books, args: &SettleArgs, target: Target) -> Result<(), CliError> {
+async fn preview(at: &At, books: &Books, args: &SettleArgs, target: Target) -> Result<(), CliError> {
     let tx = books.begin_write().await?;
     let result = async {
         let open = run::open_periods(&tx, &args.program, target, None).await?;

@@ -214,8 +214,8 @@ fn schedules_are_listed_paused_and_run(app: &App) {
         all["schedules"].as_array().expect("a list").iter().find(|line| line["id"] == id).cloned().unwrap_or_else(|| panic!("{id} is not in {all}"))
     };
     let planned = line("settlement/p");
-    let expected = json!({ "id": "settlement/p", "expression": "0 0 6 1 * *", "zone": "UTC", "workflow": "settlement_run", "paused": null,
-        "next_slot": "2027-02-01T06:00:00", "next_at": "2027-02-01T06:00:00Z", "last_slot": null, "last_state": null, "last_run": null, "recorded": false });
+    let expected = json!({ "id": "settlement/p", "expression": "0 0 6 1 * *", "zone": "UTC", "change": null, "workflow": "settlement_run",
+        "paused": null, "next_slot": "2027-02-01T06:00:00", "next_at": "2027-02-01T06:00:00Z", "waits_for": null, "last_slot": null, "last_state": null, "last_run": null, "recorded": false });
     assert_eq!(planned, expected);
     assert_eq!(line("certification_notices")["next_slot"], "2027-01-16T08:00:00");
     for (refused, why) in [

@@ -66,6 +66,7 @@ mod kills;
 mod letters;
 mod poisoned;
 mod restored;
+mod reviews;
 mod story;
 mod two_services;
 mod webhooks;

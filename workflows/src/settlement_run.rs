@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::letters::{self, Letter};
 use crate::payout::{self, PayoutInput, PayoutRun};
 use crate::ports::Partners;
-use crate::steps;
+use crate::{recertification, steps};
 
 /// Payouts that one step starts, and letters that one step posts.
 const AT_ONCE: usize = 500;
@@ -200,6 +200,13 @@ impl TxStep<DatabaseTransaction> for OpenPeriods {
             Err(SettleError::BeforeFirst { .. }) => Vec::new(),
             open => open.map_err(|error| steps::told(error.is_input(), &error))?,
         };
+        if let Some(last) = open.last() {
+            let review = recertification::first_before(tx, &self.input.program, *last).await.map_err(|error| StepError::caused_by(&error))?;
+            if let Some(review) = review {
+                // One that is being made is waited for; one that is not for a person to see to.
+                return Err(StepError::retry(review.to_string()));
+            }
+        }
         Ok(open.iter().map(ToString::to_string).collect())
     }
 }

@@ -3,10 +3,11 @@
 //! What was looked at is kept as a local time, never as an instant: with the clock going back and forth no slot comes twice, and none is
 //! left out.
 
+mod list;
+mod order;
 mod rule;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryOrder};
-use serde::Serialize;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
 use serde_json::Value;
 
 use crate::clock::Instant;
@@ -16,7 +17,9 @@ use crate::json::bounded;
 use crate::runs::{self, NewRun, RunError};
 use crate::sql;
 
-pub use rule::{Rule, RuleError, Slot};
+pub use list::{Change, ScheduleLine, ids, list, next_due};
+pub use order::{Behind, OpenRun, OpenSlot, first_open};
+pub use rule::{NEVER, Rule, RuleError, Slot, changing};
 
 /// Slots that one pass decides; what is left comes with the next.
 pub const PASS_MAX: usize = 100;
@@ -58,7 +61,7 @@ pub enum ScheduleError {
 pub struct Plan<'a> {
     /// Its id.
     pub id: &'a str,
-    /// Cron with seconds.
+    /// Cron with seconds, and what follows it from a day on: as [`Rule::new`] reads it.
     pub expression: &'a str,
     /// IANA zone.
     pub zone: &'a str,
@@ -90,7 +93,8 @@ pub struct Decided {
     pub run: Option<RunId>,
 }
 
-/// Records a schedule. Its slots are those after now; another expression or zone of a known one holds from now on.
+/// Records a schedule. The slots of a new one are those after now. Another expression of a known one holds from now on or, as long as slots
+/// of the old one are due that nobody has decided, after the last that was; another zone from now on.
 ///
 /// # Errors
 /// [`ScheduleError::Rule`], [`ScheduleError::Database`].
@@ -99,11 +103,8 @@ pub struct Decided {
 /// By its id: the same plan again changes nothing.
 pub async fn put(tx: &DatabaseTransaction, plan: &Plan<'_>, now: Instant) -> Result<(), ScheduleError> {
     let rule = Rule::new(plan.expression, plan.zone)?;
-    let looked_until = rule.local(now).to_string();
-    let upsert = "INSERT INTO schedules (id, expression, zone, workflow, in_turn, created_at, rules_from, looked_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
-                  ON CONFLICT (id) DO UPDATE SET expression = excluded.expression, zone = excluded.zone, workflow = excluded.workflow, \
-                  in_turn = excluded.in_turn, rules_from = excluded.rules_from, looked_until = excluded.looked_until \
-                  WHERE schedules.expression <> excluded.expression OR schedules.zone <> excluded.zone";
+    let insert = "INSERT INTO schedules (id, expression, zone, workflow, in_turn, created_at, rules_from, looked_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+                  ON CONFLICT (id) DO NOTHING";
     let in_turn = i64::from(plan.in_turn);
     let values = [
         plan.id.into(),
@@ -113,16 +114,41 @@ pub async fn put(tx: &DatabaseTransaction, plan: &Plan<'_>, now: Instant) -> Res
         in_turn.into(),
         now.0.into(),
         now.0.into(),
-        looked_until.into(),
+        rule.local(now).to_string().into(),
     ];
-    sql::execute(tx, upsert, values).await?;
-    let update = "UPDATE schedules SET workflow = ?, in_turn = ? WHERE id = ?";
-    sql::execute(tx, update, [plan.workflow.into(), in_turn.into(), plan.id.into()]).await?;
+    if sql::execute(tx, insert, values).await? == 1 {
+        return Ok(());
+    }
+    let known = locked(tx, plan.id).await?;
+    if known.workflow != plan.workflow || known.in_turn != in_turn {
+        let update = "UPDATE schedules SET workflow = ?, in_turn = ? WHERE id = ?";
+        sql::execute(tx, update, [plan.workflow.into(), in_turn.into(), plan.id.into()]).await?;
+    }
+    if known.expression != plan.expression || known.zone != plan.zone {
+        let (from, looked_until) = change_from(&known, &rule, plan, now)?;
+        let update = "UPDATE schedules SET expression = ?, zone = ?, rules_from = ?, looked_until = ? WHERE id = ?";
+        let values = [plan.expression.into(), plan.zone.into(), from.0.into(), looked_until.to_string().into(), plan.id.into()];
+        sql::execute(tx, update, values).await?;
+    }
     Ok(())
 }
 
-/// Decides, in order, at most [`PASS_MAX`] slots that are due: each starts its run, or is missed because the schedule is paused. A
-/// schedule whose slots go in turn stops at one whose predecessor's run has not ended.
+/// Since when a changed rule holds: the instant, and the local time after which its slots are.
+fn change_from(known: &schedule::Model, rule: &Rule, plan: &Plan<'_>, now: Instant) -> Result<(Instant, Slot), ScheduleError> {
+    let old = Rule::new(&known.expression, &known.zone)?;
+    let is_behind = next_slot(&old, known)?.is_some_and(|slot| old.due_at(slot) <= now);
+    if !is_behind || known.zone != plan.zone {
+        return Ok((now, rule.local(now)));
+    }
+    let looked_until: Slot = known.looked_until.parse()?;
+    let decided_at = rule.due_at(looked_until);
+    // All slots of a gap are due at its end: those after the last one that was decided are still to come.
+    let is_in_gap = rule.local(decided_at) != looked_until;
+    Ok((Instant(decided_at.0.saturating_sub(i64::from(is_in_gap)).max(known.rules_from)), looked_until))
+}
+
+/// Decides, in order, at most [`PASS_MAX`] slots that are due: each starts its run, or is missed because the schedule is paused. It stops at
+/// a slot that has to wait: for the run of the one before it, where slots go in turn, or for a slot that it is behind.
 ///
 /// # Errors
 /// [`ScheduleError`].
@@ -132,6 +158,7 @@ pub async fn put(tx: &DatabaseTransaction, plan: &Plan<'_>, now: Instant) -> Res
 pub async fn fire_due(
     tx: &DatabaseTransaction,
     schedule: &str,
+    behind: &[Behind],
     now: Instant,
     start: impl Fn(Slot) -> Starts + Send,
 ) -> Result<Vec<Decided>, ScheduleError> {
@@ -143,17 +170,17 @@ pub async fn fire_due(
     for next in rule.slots_after(looked_until) {
         let due_at = rule.due_at(next);
         stepped += 1;
-        if due_at > now
-            || decided.len() >= PASS_MAX
-            || stepped > SKIP_MAX
-            || (known.in_turn == 1 && known.paused == 0 && !last_ended(tx, schedule).await?)
-        {
+        if due_at > now || decided.len() >= PASS_MAX || stepped > SKIP_MAX {
+            break;
+        }
+        if due_at.0 <= known.rules_from || state(tx, schedule, next).await?.is_some() {
+            looked_until = next;
+            continue;
+        }
+        if known.paused == 0 && order::first_before(tx, &known, behind, next, due_at).await?.is_some() {
             break;
         }
         looked_until = next;
-        if due_at.0 <= known.rules_from || state(tx, schedule, next).await?.is_some() {
-            continue;
-        }
         let run = if known.paused == 1 {
             missed(tx, &known, next, due_at, now).await?;
             None
@@ -237,77 +264,6 @@ pub async fn run_slot(
     started(tx, &known, wanted, rule.due_at(wanted), Some(by), now, &starts).await
 }
 
-/// A schedule with its times.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ScheduleLine {
-    /// Its id.
-    pub id: String,
-    /// Cron with seconds.
-    pub expression: String,
-    /// IANA zone.
-    pub zone: String,
-    /// What its slots start.
-    pub workflow: String,
-    /// Whether it is paused, by whom and why.
-    pub paused: Option<String>,
-    /// The next slot: its local time.
-    pub next_slot: Option<String>,
-    /// The next slot: its instant.
-    pub next_at: Option<String>,
-    /// The last slot that was decided.
-    pub last_slot: Option<String>,
-    /// What became of it.
-    pub last_state: Option<String>,
-    /// The run that it started.
-    pub last_run: Option<String>,
-}
-
-/// All schedules with their next and last times, by id.
-///
-/// # Errors
-/// [`ScheduleError::Rule`], [`ScheduleError::Database`].
-pub async fn list<C: ConnectionTrait>(db: &C) -> Result<Vec<ScheduleLine>, ScheduleError> {
-    let mut lines = Vec::new();
-    for known in schedule::Entity::find().order_by_asc(schedule::Column::Id).all(db).await? {
-        let rule = Rule::new(&known.expression, &known.zone)?;
-        let next = next_slot(&rule, &known)?;
-        let text = "SELECT slot, state, run FROM schedule_slots WHERE schedule = ? ORDER BY slot DESC LIMIT 1";
-        let last = sql::row(db, text, [known.id.as_str().into()]).await?;
-        let column = |index: usize| last.as_ref().map(|row| row.try_get_by_index::<Option<String>>(index)).transpose().map(Option::flatten);
-        lines.push(ScheduleLine {
-            paused: (known.paused == 1)
-                .then(|| format!("by {}: {}", known.paused_by.as_deref().unwrap_or_default(), known.paused_reason.as_deref().unwrap_or_default())),
-            next_slot: next.map(|slot| slot.to_string()),
-            next_at: next.map(|slot| rule.due_at(slot).to_string()),
-            last_slot: column(0)?,
-            last_state: column(1)?,
-            last_run: column(2)?,
-            id: known.id,
-            expression: known.expression,
-            zone: known.zone,
-            workflow: known.workflow,
-        });
-    }
-    Ok(lines)
-}
-
-/// When the next slot of any schedule is due.
-///
-/// # Errors
-/// [`ScheduleError::Rule`], [`ScheduleError::Database`].
-pub async fn next_due<C: ConnectionTrait>(db: &C) -> Result<Option<Instant>, ScheduleError> {
-    let mut first = None;
-    for known in schedule::Entity::find().all(db).await? {
-        let rule = Rule::new(&known.expression, &known.zone)?;
-        let due = next_slot(&rule, &known)?.map(|slot| rule.due_at(slot));
-        first = match (first, due) {
-            (Some(first), Some(due)) => Some(std::cmp::min(first, due)),
-            (first, due) => first.or(due),
-        };
-    }
-    Ok(first)
-}
-
 /// Whether a slot is decided, and the run that it started.
 pub(crate) async fn state<C: ConnectionTrait>(db: &C, schedule: &str, slot: Slot) -> Result<Option<Option<RunId>>, ScheduleError> {
     let found = slot::Entity::find_by_id((schedule.to_owned(), slot.to_string())).one(db).await?;
@@ -323,11 +279,6 @@ async fn locked(tx: &DatabaseTransaction, schedule: &str) -> Result<schedule::Mo
     // Two schedulers of one database decide one after the other.
     sql::execute(tx, "UPDATE schedules SET id = id WHERE id = ?", [schedule.into()]).await?;
     schedule::Entity::find_by_id(schedule).one(tx).await?.ok_or_else(|| ScheduleError::NotFound(schedule.to_owned()))
-}
-
-async fn last_ended(tx: &DatabaseTransaction, schedule: &str) -> Result<bool, DbErr> {
-    let text = "SELECT 1 FROM schedule_slots s JOIN workflow_runs r ON r.id = s.run WHERE s.schedule = ? AND r.finished_at IS NULL LIMIT 1";
-    Ok(sql::row(tx, text, [schedule.into()]).await?.is_none())
 }
 
 async fn missed(tx: &DatabaseTransaction, known: &schedule::Model, slot: Slot, due_at: Instant, now: Instant) -> Result<(), DbErr> {

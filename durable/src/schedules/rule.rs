@@ -1,8 +1,8 @@
-//! When a schedule's slots are: a cron expression on naive local time, mapped to instants by us.
+//! When a schedule's slots are: cron expressions on naive local time, each from a day on, mapped to instants by us.
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use crate::clock::Instant;
@@ -13,6 +13,10 @@ const SLOT: &str = "%Y-%m-%dT%H:%M:%S";
 const GAP_SECONDS_MAX: i64 = 26 * 3_600;
 /// The longest expression.
 const EXPRESSION_BYTES_MAX: usize = 200;
+/// The expression that has no slots.
+pub const NEVER: &str = "never";
+/// What stands between an expression and the day from which the next one holds.
+const FROM: &str = "; from ";
 
 /// What is no rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +35,9 @@ pub enum RuleError {
     /// Not a zone.
     #[error("{0:?} is no time zone; write an IANA name like Europe/Berlin")]
     Zone(String),
+    /// Not an expression from a day on.
+    #[error("{0:?} does not say which expression holds from which later day; write it like \"; from 2026-05-01 0 30 2 1 * *\"")]
+    Change(String),
     /// Not a slot's local time.
     #[error("{0:?} is no local time; write it like 2026-04-01T02:30:00")]
     Slot(String),
@@ -54,44 +61,118 @@ impl FromStr for Slot {
     }
 }
 
-/// A cron expression with seconds, in a zone. Day and weekday must both match.
+/// Cron expressions with seconds, or [`NEVER`], in a zone: one, or one after the other, each from a local day on. Day and weekday must both
+/// match.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    cron: cron::Schedule,
+    /// In order; the first has held since ever.
+    parts: Vec<Part>,
     zone: Tz,
 }
 
+#[derive(Debug, Clone)]
+struct Part {
+    from: NaiveDate,
+    expression: String,
+    /// None: no slots.
+    cron: Option<cron::Schedule>,
+}
+
+impl Part {
+    fn new(from: NaiveDate, expression: &str) -> Result<Self, RuleError> {
+        let cron = if expression == NEVER { None } else { Some(cron(expression)?) };
+        Ok(Self { from, expression: expression.to_owned(), cron })
+    }
+}
+
+fn cron(expression: &str) -> Result<cron::Schedule, RuleError> {
+    let wrong = |reason: String| RuleError::Expression { expression: expression.chars().take(EXPRESSION_BYTES_MAX).collect(), reason };
+    let fields: Vec<&str> = expression.split_whitespace().collect();
+    if expression.len() > EXPRESSION_BYTES_MAX || !(6..=7).contains(&fields.len()) {
+        return Err(wrong(format!("it has {} fields", fields.len())));
+    }
+    // A step behind a slash counts days and is no name of one.
+    let weekdays = fields.get(5).into_iter().flat_map(|field| field.split(',')).filter_map(|part| part.split('/').next());
+    if weekdays.into_iter().any(|days| days.bytes().any(|byte| byte.is_ascii_digit())) {
+        return Err(RuleError::WeekdayDigits(expression.to_owned()));
+    }
+    cron::Schedule::from_str(expression).map_err(|error| wrong(error.to_string()))
+}
+
+/// As [`Rule::new`] reads it: an expression, and those that follow it, each from a day on. What changes nothing is left out.
+#[must_use]
+pub fn changing(first: &str, then: impl IntoIterator<Item = (NaiveDate, String)>) -> String {
+    let mut last = first.to_owned();
+    then.into_iter().fold(first.to_owned(), |text, (from, expression)| {
+        if expression == last {
+            return text;
+        }
+        last.clone_from(&expression);
+        format!("{text}{FROM}{from} {expression}")
+    })
+}
+
 impl Rule {
-    /// Reads an expression and a zone.
+    /// Reads an expression and a zone. An expression may change: `0 0 6 1 * *; from 2026-05-01 never`.
     ///
     /// # Errors
     /// [`RuleError`].
     pub fn new(expression: &str, zone: &str) -> Result<Self, RuleError> {
-        let wrong = |reason: String| RuleError::Expression { expression: expression.chars().take(EXPRESSION_BYTES_MAX).collect(), reason };
-        let fields: Vec<&str> = expression.split_whitespace().collect();
-        if expression.len() > EXPRESSION_BYTES_MAX || !(6..=7).contains(&fields.len()) {
-            return Err(wrong(format!("it has {} fields", fields.len())));
+        let mut parts: Vec<Part> = Vec::new();
+        for (place, text) in expression.split(FROM).enumerate() {
+            let part = if place == 0 {
+                Part::new(NaiveDate::MIN, text)?
+            } else {
+                let wrong = || RuleError::Change(text.chars().take(EXPRESSION_BYTES_MAX).collect());
+                let (from, expression) = text.split_once(' ').ok_or_else(wrong)?;
+                Part::new(from.parse().map_err(|_| wrong())?, expression)?
+            };
+            if parts.last().is_some_and(|last| last.from >= part.from) {
+                return Err(RuleError::Change(text.chars().take(EXPRESSION_BYTES_MAX).collect()));
+            }
+            parts.push(part);
         }
-        // A step behind a slash counts days and is no name of one.
-        let weekdays = fields.get(5).into_iter().flat_map(|field| field.split(',')).filter_map(|part| part.split('/').next());
-        if weekdays.into_iter().any(|days| days.bytes().any(|byte| byte.is_ascii_digit())) {
-            return Err(RuleError::WeekdayDigits(expression.to_owned()));
-        }
-        let cron = cron::Schedule::from_str(expression).map_err(|error| wrong(error.to_string()))?;
         let zone = Tz::from_str(zone).map_err(|_| RuleError::Zone(zone.chars().take(60).collect()))?;
-        Ok(Self { cron, zone })
+        Ok(Self { parts, zone })
     }
 
     /// The slots after a local time, in order.
     pub fn slots_after(&self, local: Slot) -> impl Iterator<Item = Slot> + '_ {
-        // The crate sees local time as if it were UTC, so that no change of the offset comes between.
-        self.cron.after_owned(local.0.and_utc()).map(|time| Slot(time.naive_utc()))
+        let ends = self.parts.iter().skip(1).map(|part| Some(part.from)).chain([None]);
+        self.parts.iter().zip(ends).flat_map(move |(part, end)| {
+            // A part's first slot may be at midnight; the crate's are those after a moment.
+            let before = part.from.and_time(NaiveTime::MIN).checked_sub_signed(Duration::seconds(1)).unwrap_or(NaiveDateTime::MIN);
+            let after = local.0.max(before);
+            let is_over = end.is_some_and(|end| after.date() >= end);
+            let cron = part.cron.as_ref().filter(|_| !is_over);
+            // The crate sees local time as if it were UTC, so that no change of the offset comes between.
+            let slots = cron.into_iter().flat_map(move |cron| cron.after_owned(after.and_utc()).map(|time| Slot(time.naive_utc())));
+            slots.take_while(move |slot| end.is_none_or(|end| slot.0.date() < end))
+        })
     }
 
-    /// Whether the expression has this slot.
+    /// Whether the expression of its day has this slot.
     #[must_use]
     pub fn includes(&self, slot: Slot) -> bool {
-        self.cron.includes(slot.0.and_utc())
+        self.on(slot.0.date()).cron.as_ref().is_some_and(|cron| cron.includes(slot.0.and_utc()))
+    }
+
+    /// The expression of a day.
+    #[must_use]
+    pub fn expression_on(&self, day: NaiveDate) -> &str {
+        &self.on(day).expression
+    }
+
+    /// The expression after that of a day, and from when on.
+    #[must_use]
+    pub fn change_after(&self, day: NaiveDate) -> Option<(NaiveDate, &str)> {
+        self.parts.iter().find(|part| part.from > day).map(|part| (part.from, part.expression.as_str()))
+    }
+
+    fn on(&self, day: NaiveDate) -> &Part {
+        let known = self.parts.partition_point(|part| part.from <= day);
+        // The first part holds since ever, and there is always one.
+        &self.parts[known.saturating_sub(1)]
     }
 
     /// What clocks on the wall show at an instant, in whole seconds.
@@ -169,6 +250,46 @@ mod tests {
             ("Antarctica/Troll", "2026-10-25T01:30:00", "2026-10-24T23:30:00Z"),
         ] {
             assert_eq!(due(zone, local), instant, "{zone} {local}");
+        }
+    }
+
+    #[test]
+    fn an_expression_holds_until_the_day_of_the_next() {
+        let day = |text: &str| -> NaiveDate { text.parse().unwrap() };
+        let changes = [("2026-02-03", "0 0 0 * * *"), ("2026-02-05", NEVER), ("2026-02-05", NEVER), ("2026-03-01", "0 0 6 1 * *")];
+        let text = changing("0 0 6 * * *", changes.iter().map(|(from, expression)| (day(from), (*expression).to_owned())));
+        assert_eq!(text, "0 0 6 * * *; from 2026-02-03 0 0 0 * * *; from 2026-02-05 never; from 2026-03-01 0 0 6 1 * *");
+        let rule = Rule::new(&text, "UTC").unwrap();
+        let found = |after: &str| rule.slots_after(slot(after)).take(6).map(|slot| slot.to_string()).collect::<Vec<_>>();
+        let all = [
+            "2026-02-01T06:00:00",
+            "2026-02-02T06:00:00",
+            "2026-02-03T00:00:00",
+            "2026-02-04T00:00:00",
+            "2026-03-01T06:00:00",
+            "2026-04-01T06:00:00",
+            "2026-05-01T06:00:00",
+        ];
+        assert_eq!(found("2026-02-01T05:59:59"), all[..6]);
+        // From any moment on, those after it and no other.
+        for (place, at) in all.iter().enumerate().take(5) {
+            assert_eq!(found(at)[0], all[place + 1], "after {at}");
+            assert!(rule.includes(slot(at)), "{at}");
+        }
+        for none in ["2026-02-03T06:00:00", "2026-02-05T00:00:00", "2026-02-28T06:00:00", "2026-03-02T06:00:00"] {
+            assert!(!rule.includes(slot(none)), "{none}");
+        }
+        assert_eq!(rule.expression_on(day("2026-02-04")), "0 0 0 * * *");
+        assert_eq!(rule.change_after(day("2026-02-04")), Some((day("2026-02-05"), NEVER)));
+        assert_eq!(rule.change_after(day("2026-03-01")), None);
+        assert_eq!(Rule::new(NEVER, "UTC").unwrap().slots_after(slot("2026-02-01T00:00:00")).next(), None);
+        for wrong in [
+            "0 0 6 1 * *; from never",
+            "never; from 2026-02-30 never",
+            "never; from 2026-02-03 never; from 2026-02-03 never",
+            "; from 2026-02-03 never",
+        ] {
+            assert!(Rule::new(wrong, "UTC").is_err(), "{wrong}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, LocalResult, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::parser::{CronParser, Seconds};
-use durable::schedules::{self, Plan, Rule, Slot, Starts};
+use durable::schedules::{self, Behind, Plan, Rule, Slot, Starts};
 use durable::{Instant, RunId};
 use serde_json::json;
 
@@ -19,6 +19,10 @@ on_both!(
     a_paused_schedule_misses_visibly,
     slots_by_hand,
     slots_go_in_turn,
+    slots_wait_for_those_they_are_behind,
+    another_rule_holds_after_what_is_due,
+    a_rule_without_slots_fires_nothing,
+    clocks_that_change_and_jump,
     passes_are_bounded,
 );
 
@@ -95,7 +99,7 @@ async fn put(place: &Place, plan: &Plan<'_>, now: Instant) {
 }
 
 async fn fire(place: &Place, id: &str, now: Instant) -> Vec<String> {
-    let decided = place.tx(async |tx| schedules::fire_due(tx, id, now, starts).await).await;
+    let decided = place.tx(async |tx| schedules::fire_due(tx, id, &[], now, starts).await).await;
     decided.into_iter().map(|slot| format!("{} {}", slot.slot, if slot.run.is_some() { "started" } else { "missed" })).collect()
 }
 
@@ -108,7 +112,7 @@ async fn downtime_is_caught_up_in_order(kind: Kind) {
     let expected = ["2026-02-01T02:30:00 started", "2026-03-01T02:30:00 started", "2026-04-01T02:30:00 started"];
     assert_eq!(fire(&place, "settle", back).await, expected);
     assert_eq!(fire(&place, "settle", back).await, Vec::<String>::new(), "once");
-    let line = place.tx(async |tx| schedules::list(tx).await).await.remove(0);
+    let line = place.tx(async |tx| schedules::list(tx, back, |_| Vec::new()).await).await.remove(0);
     assert_eq!((line.next_slot.as_deref(), line.next_at.as_deref()), (Some("2026-05-01T02:30:00"), Some("2026-05-01T06:30:00Z")));
     assert_eq!((line.last_slot.as_deref(), line.last_state.as_deref()), (Some("2026-04-01T02:30:00"), Some("started")));
     assert_eq!(schedules::next_due(place.database().read()).await.unwrap(), Some(instant("2026-05-01T06:30:00Z")));
@@ -206,6 +210,181 @@ async fn slots_go_in_turn(kind: Kind) {
     assert_eq!(fire(&place, "settle", now).await, Vec::<String>::new());
     place.assert_sound().await;
 }
+
+const REVIEW: Plan<'_> = Plan { id: "review", expression: "0 30 3 1 1,4,7,10 *", zone: "America/New_York", workflow: "review", in_turn: true };
+
+/// Months first at the same instant; else whatever is due first.
+fn behind(id: &str) -> Vec<Behind> {
+    let other = |schedule: &str, same_instant| vec![Behind { schedule: schedule.into(), same_instant }];
+    if id == "settle" { other("review", false) } else { other("settle", true) }
+}
+
+async fn fire_behind(place: &Place, id: &str, now: Instant) -> Vec<String> {
+    let starts = |slot: Slot| Starts { version: 1, key: format!("{id} {slot}"), input: json!(0) };
+    let decided = place.tx(async |tx| schedules::fire_due(tx, id, &behind(id), now, starts).await).await;
+    decided.into_iter().map(|slot| format!("{} {}", slot.slot, if slot.run.is_some() { "started" } else { "missed" })).collect()
+}
+
+async fn end_runs(place: &Place) {
+    place.execute("UPDATE workflow_runs SET status = 'done', finished_at = 1, output = 'null' WHERE finished_at IS NULL").await;
+}
+
+async fn waits_for(place: &Place, id: &str, now: Instant) -> Option<String> {
+    let lines = place.tx(async |tx| schedules::list(tx, now, behind).await).await;
+    lines.into_iter().find(|line| line.id == id).unwrap().waits_for
+}
+
+async fn slots_wait_for_those_they_are_behind(kind: Kind) {
+    let place = Place::new(kind).await;
+    let known = instant("2026-02-15T00:00:00Z");
+    put(&place, &Plan { in_turn: true, ..MONTHLY }, known).await;
+    put(&place, &REVIEW, known).await;
+    let now = instant("2026-05-20T00:00:00Z");
+    // Nobody has decided the slot of March: the review of April does not start, asked as often as you like.
+    assert_eq!(fire_behind(&place, "review", now).await, Vec::<String>::new());
+    assert_eq!(waits_for(&place, "review", now).await.as_deref(), Some("settle 2026-03-01T02:30:00, which has not started"));
+    for slot in ["2026-03-01T02:30:00 started", "2026-04-01T02:30:00 started"] {
+        assert_eq!(fire_behind(&place, "settle", now).await, [slot]);
+        assert_eq!(fire_behind(&place, "review", now).await, Vec::<String>::new(), "the run of {slot} has not ended");
+        end_runs(&place).await;
+    }
+    // Then it is the months' turn to wait, also for a run that somebody has to see to, and they say so.
+    assert_eq!(fire_behind(&place, "settle", now).await, Vec::<String>::new(), "the review of April is due before May");
+    assert_eq!(waits_for(&place, "settle", now).await.as_deref(), Some("review 2026-04-01T03:30:00, which has not started"));
+    assert_eq!(fire_behind(&place, "review", now).await, ["2026-04-01T03:30:00 started"]);
+    place.execute("UPDATE workflow_runs SET status = 'parked', error = 'no rate', wake_at = NULL WHERE workflow = 'review'").await;
+    assert_eq!(fire_behind(&place, "settle", now).await, Vec::<String>::new());
+    let told = waits_for(&place, "settle", now).await.unwrap();
+    assert!(told.starts_with("review 2026-04-01T03:30:00, whose run wfr_") && told.ends_with(" is parked: no rate"), "{told}");
+    end_runs(&place).await;
+    assert_eq!(fire_behind(&place, "settle", now).await, ["2026-05-01T02:30:00 started"]);
+    end_runs(&place).await;
+    assert_eq!(waits_for(&place, "settle", now).await, None);
+
+    // One that is run ahead keeps nobody waiting that is due before it.
+    let ahead = Some("2026-07-01T02:30:00".parse().unwrap());
+    let starts = |slot: Slot| Starts { version: 1, key: format!("ahead {slot}"), input: json!(0) };
+    place.tx(async |tx| schedules::run_slot(tx, "settle", ahead, "ops", now, starts).await).await;
+    let june = instant("2026-06-15T00:00:00Z");
+    assert_eq!(fire_behind(&place, "settle", june).await, ["2026-06-01T02:30:00 started"]);
+    end_runs(&place).await;
+
+    // At the same instant months come first; and a review that is paused is missed at once and keeps nobody waiting.
+    put(&place, &Plan { expression: "0 30 2 1 1,4,7,10 *", ..REVIEW }, june).await;
+    let october = instant("2026-10-15T00:00:00Z");
+    assert_eq!(fire_behind(&place, "review", instant("2026-07-01T06:30:00Z")).await, ["2026-07-01T02:30:00 started"], "that of settle has run ahead");
+    end_runs(&place).await;
+    place.tx(async |tx| schedules::pause(tx, "review", "ops", "audit").await).await;
+    for slot in ["2026-08-01T02:30:00 started", "2026-09-01T02:30:00 started"] {
+        assert_eq!(fire_behind(&place, "settle", october).await, [slot]);
+        end_runs(&place).await;
+    }
+    assert_eq!(fire_behind(&place, "review", october).await, ["2026-10-01T02:30:00 missed"], "before the month, which is still to come");
+    assert_eq!(fire_behind(&place, "settle", october).await, ["2026-10-01T02:30:00 started"]);
+    end_runs(&place).await;
+    place.tx(async |tx| schedules::resume(tx, "review", october).await).await;
+    let january = instant("2027-01-01T07:30:00Z");
+    for slot in ["2026-11-01T02:30:00 started", "2026-12-01T02:30:00 started"] {
+        assert_eq!(fire_behind(&place, "settle", january).await, [slot]);
+        end_runs(&place).await;
+    }
+    assert_eq!(fire_behind(&place, "review", january).await, Vec::<String>::new());
+    assert_eq!(fire_behind(&place, "settle", january).await, ["2027-01-01T02:30:00 started"]);
+    assert_eq!(fire_behind(&place, "review", january).await, Vec::<String>::new());
+    end_runs(&place).await;
+    assert_eq!(fire_behind(&place, "review", january).await, ["2027-01-01T02:30:00 started"]);
+    end_runs(&place).await;
+    place.assert_sound().await;
+}
+
+async fn another_rule_holds_after_what_is_due(kind: Kind) {
+    let place = Place::new(kind).await;
+    put(&place, &MONTHLY, instant("2026-01-15T00:00:00Z")).await;
+    // Down since then. A version that holds from 15 March on is told of before the service comes back.
+    let changed = "0 30 2 1 * *; from 2026-03-15 0 0 4 10 * *";
+    let back = instant("2026-05-20T00:00:00Z");
+    put(&place, &Plan { expression: changed, ..MONTHLY }, back).await;
+    let slots = ["2026-02-01T02:30:00", "2026-03-01T02:30:00", "2026-04-10T04:00:00", "2026-05-10T04:00:00"];
+    assert_eq!(fire(&place, "settle", back).await, slots.map(|slot| format!("{slot} started")));
+    let line = place.tx(async |tx| schedules::list(tx, instant("2026-03-10T00:00:00Z"), behind).await).await.remove(0);
+    let change = line.change.map(|change| (change.from, change.expression));
+    assert_eq!((line.expression.as_str(), change), ("0 30 2 1 * *", Some(("2026-03-15".to_owned(), "0 0 4 10 * *".to_owned()))));
+    // Nothing is due any more: what a later version says of days that are over is not made up for.
+    let daily = format!("{changed}; from 2026-05-15 0 0 9 * * *");
+    put(&place, &Plan { expression: &daily, ..MONTHLY }, back).await;
+    assert_eq!(fire(&place, "settle", back).await, Vec::<String>::new());
+    assert_eq!(fire(&place, "settle", instant("2026-05-21T23:00:00Z")).await, ["2026-05-20T09:00:00 started", "2026-05-21T09:00:00 started"]);
+    place.assert_sound().await;
+}
+
+async fn a_rule_without_slots_fires_nothing(kind: Kind) {
+    let place = Place::new(kind).await;
+    let now = instant("2026-01-15T00:00:00Z");
+    put(&place, &MONTHLY, now).await;
+    put(&place, &Plan { expression: "0 30 2 1 * *; from 2026-03-01 never", ..MONTHLY }, now).await;
+    let back = instant("2026-06-20T00:00:00Z");
+    assert_eq!(fire(&place, "settle", back).await, ["2026-02-01T02:30:00 started"]);
+    assert_eq!(fire(&place, "settle", back).await, Vec::<String>::new());
+    assert_eq!(schedules::next_due(place.database().read()).await.unwrap(), None, "nobody looks for it");
+    let line = place.tx(async |tx| schedules::list(tx, back, behind).await).await.remove(0);
+    assert_eq!((line.expression.as_str(), line.next_slot, line.last_slot.as_deref()), ("never", None, Some("2026-02-01T02:30:00")));
+    let tx = place.database().begin_write().await.unwrap();
+    let none = schedules::run_slot(&tx, "settle", Some("2026-03-01T02:30:00".parse().unwrap()), "ops", back, starts).await.unwrap_err().to_string();
+    assert_eq!(none, "schedule \"settle\" has no slot 2026-03-01T02:30:00");
+    tx.rollback().await.unwrap();
+    place.assert_sound().await;
+}
+
+/// Clocks of the zone are put forward or back, and the machine's own jumps to and fro: every local time of the rule comes once, in order.
+async fn clocks_that_change_and_jump(kind: Kind) {
+    let place = Place::new(kind).await;
+    let nights = [
+        ("America/New_York", "2026-03-08T07:00:00Z"),
+        ("America/New_York", "2026-11-01T06:00:00Z"),
+        ("Europe/Berlin", "2026-03-29T01:00:00Z"),
+        ("Europe/Berlin", "2026-10-25T01:00:00Z"),
+        ("Australia/Lord_Howe", "2026-04-04T15:00:00Z"),
+        ("Australia/Lord_Howe", "2026-10-03T15:30:00Z"),
+    ];
+    for seed in 0..4_u64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        for (place_of, (zone, change)) in nights.iter().enumerate() {
+            let id = format!("{zone} {place_of} {seed}");
+            let plan = |expression| Plan { id: &id, expression, zone, workflow: "w", in_turn: false };
+            let (from, until) = (Instant(instant(change).0 - 4 * HOUR), Instant(instant(change).0 + 4 * HOUR));
+            // In half of the nights the rule changes on the local day on which the clocks do.
+            let day = Rule::new("never", zone).unwrap().local(instant(change)).0.date();
+            let expression = if seed % 2 == 0 { QUARTERS.to_owned() } else { format!("{QUARTERS}; from {day} 0 5,20,35,50 * * * *") };
+            put(&place, &plan(&expression), from).await;
+            let (mut now, mut fired) = (from.0, Vec::new());
+            while now < until.0 {
+                now = (now + random.i64(-90..=120) * HOUR / 60).clamp(from.0 - HOUR, until.0);
+                put(&place, &plan(&expression), Instant(now)).await;
+                let starts = |slot: Slot| Starts { version: 1, key: format!("{id} {slot}"), input: json!(0) };
+                let decided = place.tx(async |tx| schedules::fire_due(tx, &id, &[], Instant(now), starts).await).await;
+                assert!(decided.iter().all(|slot| slot.due_at.0 <= now && slot.run.is_some()), "{id}");
+                fired.extend(decided.into_iter().map(|slot| slot.slot.0));
+            }
+            // Minute by minute on the wall, those that the rule has; when each is due is found by looking.
+            let zone: Tz = zone.parse().unwrap();
+            let wall = Rule::new("never", zone.name()).unwrap().local(from).0 - chrono::Duration::hours(2);
+            let is_slot = |local: &NaiveDateTime| {
+                let minute = chrono::Timelike::minute(local);
+                if seed % 2 == 1 && local.date() >= day { minute % 15 == 5 } else { minute.is_multiple_of(15) }
+            };
+            let expected: Vec<NaiveDateTime> = (0..14 * 60)
+                .map(|minute| wall + chrono::Duration::minutes(minute))
+                .filter(is_slot)
+                .filter(|local| (from.0 + 1..=until.0).contains(&naive_due(zone, *local).0))
+                .collect();
+            assert_eq!(fired, expected, "{id}");
+        }
+    }
+    place.assert_sound().await;
+}
+
+const HOUR: i64 = 3_600_000_000;
+const QUARTERS: &str = "0 0,15,30,45 * * * *";
 
 async fn passes_are_bounded(kind: Kind) {
     let place = Place::new(kind).await;
