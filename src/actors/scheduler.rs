@@ -103,7 +103,7 @@ async fn fire(shared: &Shared, now: Instant, waiting: &mut BTreeMap<String, Stri
             continue;
         };
         let tx = books.begin_write().await?;
-        match slots::fire_due(&tx, &line.id, &what.behind(), at, |slot| what.starts(slot)).await {
+        match slots::fire_due(&tx, &line.id, &what.behind(), || shared.clock.now(), |slot| what.starts(slot)).await {
             Ok(decided) => {
                 passes(shared, Point::BeforeResult, !decided.is_empty());
                 tx.commit().await?;

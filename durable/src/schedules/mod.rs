@@ -148,7 +148,8 @@ fn change_from(known: &schedule::Model, rule: &Rule, plan: &Plan<'_>, now: Insta
 }
 
 /// Decides, in order, at most [`PASS_MAX`] slots that are due: each starts its run, or is missed because the schedule is paused. It stops at
-/// a slot that has to wait: for the run of the one before it, where slots go in turn, or for a slot that it is behind.
+/// a slot that has to wait: for the run of the one before it, where slots go in turn, or for a slot that it is behind. A run that it starts
+/// is younger than the end of those it has waited for.
 ///
 /// # Errors
 /// [`ScheduleError`].
@@ -159,10 +160,11 @@ pub async fn fire_due(
     tx: &DatabaseTransaction,
     schedule: &str,
     behind: &[Behind],
-    now: Instant,
+    clock: impl Fn() -> Instant + Send,
     start: impl Fn(Slot) -> Starts + Send,
 ) -> Result<Vec<Decided>, ScheduleError> {
     let known = locked(tx, schedule).await?;
+    let now = clock();
     let rule = Rule::new(&known.expression, &known.zone)?;
     let mut looked_until: Slot = known.looked_until.parse()?;
     let mut decided = Vec::new();
@@ -186,7 +188,8 @@ pub async fn fire_due(
             None
         } else {
             let starts = start(next);
-            Some(started(tx, &known, next, due_at, None, now, &starts).await?)
+            // Not the time of the look: a run that it waited for may have ended since.
+            Some(started(tx, &known, next, due_at, None, clock(), &starts).await?)
         };
         decided.push(Decided { slot: next, due_at, run });
     }

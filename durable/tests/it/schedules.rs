@@ -99,7 +99,7 @@ async fn put(place: &Place, plan: &Plan<'_>, now: Instant) {
 }
 
 async fn fire(place: &Place, id: &str, now: Instant) -> Vec<String> {
-    let decided = place.tx(async |tx| schedules::fire_due(tx, id, &[], now, starts).await).await;
+    let decided = place.tx(async |tx| schedules::fire_due(tx, id, &[], || now, starts).await).await;
     decided.into_iter().map(|slot| format!("{} {}", slot.slot, if slot.run.is_some() { "started" } else { "missed" })).collect()
 }
 
@@ -221,7 +221,7 @@ fn behind(id: &str) -> Vec<Behind> {
 
 async fn fire_behind(place: &Place, id: &str, now: Instant) -> Vec<String> {
     let starts = |slot: Slot| Starts { version: 1, key: format!("{id} {slot}"), input: json!(0) };
-    let decided = place.tx(async |tx| schedules::fire_due(tx, id, &behind(id), now, starts).await).await;
+    let decided = place.tx(async |tx| schedules::fire_due(tx, id, &behind(id), || now, starts).await).await;
     decided.into_iter().map(|slot| format!("{} {}", slot.slot, if slot.run.is_some() { "started" } else { "missed" })).collect()
 }
 
@@ -361,7 +361,7 @@ async fn clocks_that_change_and_jump(kind: Kind) {
                 now = (now + random.i64(-90..=120) * HOUR / 60).clamp(from.0 - HOUR, until.0);
                 put(&place, &plan(&expression), Instant(now)).await;
                 let starts = |slot: Slot| Starts { version: 1, key: format!("{id} {slot}"), input: json!(0) };
-                let decided = place.tx(async |tx| schedules::fire_due(tx, &id, &[], Instant(now), starts).await).await;
+                let decided = place.tx(async |tx| schedules::fire_due(tx, &id, &[], || Instant(now), starts).await).await;
                 assert!(decided.iter().all(|slot| slot.due_at.0 <= now && slot.run.is_some()), "{id}");
                 fired.extend(decided.into_iter().map(|slot| slot.slot.0));
             }

@@ -49,7 +49,7 @@ async fn each_check_finds_its_row(kind: Kind) {
         let later = START.plus(std::time::Duration::from_hours(1));
         place.tx(async |tx| schedules::put(tx, &plan, START).await).await;
         let starts = |_| schedules::Starts { version: 1, key: "k".into(), input: serde_json::json!(0) };
-        place.tx(async |tx| schedules::fire_due(tx, "hourly", &[], later, starts).await).await;
+        place.tx(async |tx| schedules::fire_due(tx, "hourly", &[], || later, starts).await).await;
         place.clock.set(later);
         run_until_idle(&engine, 1).await.unwrap();
         place.assert_sound().await;
