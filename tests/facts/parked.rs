@@ -96,6 +96,22 @@ fn a_refund_that_failed_is_none(engine: Engine) {
     world.end();
 }
 
+/// What is voided makes room for what did not fit beside it.
+fn a_void_makes_room(engine: Engine) {
+    let world = World::start(engine);
+    world.app.import("customers", "id,name\nc,C");
+    world.app.import("invoices", "id,customer,currency,subtotal,paid_at\nI,c,USD,10.00,2026-01-10T12:00:00Z");
+    let refund =
+        |id: &str, amount: &str| row("refunds", json!({ "id": id, "invoice": "I", "amount": amount, "refunded_at": "2026-01-12T12:00:00Z" }));
+    assert_eq!(sender::fact(world.port, &refund("R1", "8")).said(), (200, "recorded"));
+    assert_eq!(sender::fact(world.port, &refund("R2", "5")).said(), (200, "parked"));
+    assert_eq!(parked_now(&world.app)[0]["waits_for"], "room on invoice I");
+    world.app.import("voids", "kind,id,reason,approved_by\nrefunds,R1,it never happened,fin");
+    world.until("what did not fit is recorded", "SELECT COUNT(*) FROM refunds WHERE id = 'R2'", 1);
+    assert_eq!(parked_now(&world.app), json!([]));
+    world.end();
+}
+
 fn what_waits_is_bounded(engine: Engine) {
     let world = World::start(engine);
     world.app.access().execute(
@@ -130,4 +146,10 @@ macro_rules! each_engine {
     )+};
 }
 
-each_engine!(what_waits_is_seen_and_goes_on, people_try_again_and_drop, a_refund_that_failed_is_none, what_waits_is_bounded);
+each_engine!(
+    what_waits_is_seen_and_goes_on,
+    people_try_again_and_drop,
+    a_refund_that_failed_is_none,
+    a_void_makes_room,
+    what_waits_is_bounded,
+);
