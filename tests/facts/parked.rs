@@ -112,6 +112,25 @@ fn a_void_makes_room(engine: Engine) {
     world.end();
 }
 
+/// A dispute that is lost has taken the money, whichever of its events comes first, or alone.
+fn a_lost_dispute_is_a_chargeback(engine: Engine) {
+    let world = World::start(engine);
+    world.app.import("customers", "id,name\nc,C");
+    world.app.import("invoices", "id,customer,currency,subtotal,paid_at\nin_1,c,USD,100.00,2026-01-10T12:00:00Z");
+    let payment = json!({ "id": "inpay_1", "invoice": "in_1", "payment": { "payment_intent": "pi_1" } });
+    assert_eq!(sender::event(world.port, &event("evt_0", "invoice_payment.paid", 1_768_046_500, &payment)).said(), (200, "recorded"));
+    let dispute = |status: &str| {
+        json!({ "id": "du_1", "object": "dispute", "amount": 4_000, "currency": "usd", "created": 1_768_046_600, "status": status,
+                "payment_intent": "pi_1" })
+    };
+    for (id, r#type, status) in [("evt_2", "charge.dispute.closed", "lost"), ("evt_1", "charge.dispute.created", "needs_response")] {
+        assert_eq!(sender::event(world.port, &event(id, r#type, 1_768_046_700, &dispute(status))).said(), (200, "recorded"), "{type}");
+    }
+    let disputed = "SELECT id || ' ' || kind || ' ' || CAST(amount_minor AS TEXT) FROM refunds";
+    assert_eq!(world.app.access().texts(disputed), ["du_1 chargeback 4000"]);
+    world.end();
+}
+
 fn what_waits_is_bounded(engine: Engine) {
     let world = World::start(engine);
     world.app.access().execute(
@@ -151,5 +170,6 @@ each_engine!(
     people_try_again_and_drop,
     a_refund_that_failed_is_none,
     a_void_makes_room,
+    a_lost_dispute_is_a_chargeback,
     what_waits_is_bounded,
 );
