@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use program::calendar::Instant;
-use sea_orm::DatabaseTransaction;
+use program::mdf::noted_at;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 use serde_json::{Value as Json, json};
 
 use crate::audit::{self, Act};
@@ -196,6 +197,8 @@ pub async fn list(tx: &DatabaseTransaction) -> Result<Vec<User>, LoadError> {
     Ok(users)
 }
 
+}
+
 /// A person, if recorded.
 ///
 /// # Errors
@@ -216,6 +219,21 @@ async fn read(tx: &DatabaseTransaction, row: &crate::load::row::Row) -> Result<U
     Ok(User { id, email: row.string(1)?, name: row.string(2)?, partner: row.string_or_null(3)?, roles, disabled })
 }
 
+/// A person's row stays as it is until the caller's transaction ends: nobody is disabled while deciding.
+pub(crate) async fn stays(tx: &DatabaseTransaction, id: &str) -> Result<(), LoadError> {
+    if ConnectionTrait::get_database_backend(tx) == DbBackend::Postgres {
+        first_row(tx, "SELECT 1 FROM users WHERE id = ? FOR SHARE", vec![id.into()]).await?;
+    }
+    Ok(())
+}
+
+/// When a person decided last about a claim or a campaign, by whichever machine's clock.
+async fn last_decision(tx: &DatabaseTransaction, id: &str) -> Result<Option<Instant>, LoadError> {
+    let query =
+        "SELECT MAX(d.at) FROM (SELECT at FROM claim_decisions WHERE person = ? UNION ALL SELECT decided_at FROM campaigns WHERE decided_by = ?) d";
+    Ok(first_row(tx, query, vec![id.into(), id.into()]).await?.map(|row| row.int_or_null(0)).transpose()?.flatten().map(Instant))
+}
+
 /// Disables a person for good.
 ///
 /// # Idempotency
@@ -229,6 +247,11 @@ pub async fn disable(tx: &DatabaseTransaction, id: &str, reason: &str, now: Inst
     if user.disabled.is_some() {
         return Ok(false);
     }
+    if ConnectionTrait::get_database_backend(tx) == DbBackend::Postgres {
+        // After the decisions that are being made.
+        first_row(tx, "SELECT 1 FROM users WHERE id = ? FOR UPDATE", vec![id.into()]).await?;
+    }
+    let now = noted_at(now, [last_decision(tx, id).await?]);
     let update = "UPDATE users SET disabled_at = ?, disabled_reason = ? WHERE id = ? AND disabled_at IS NULL";
     if execute(tx, update, vec![now.0.into(), reason.into(), id.into()]).await? == 0 {
         return Ok(false);

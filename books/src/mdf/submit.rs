@@ -59,6 +59,7 @@ pub async fn submit(tx: &DatabaseTransaction, new: New<'_>, by: &str, now: Insta
     }
     takes_claims(&campaign, &terms)?;
     let asked_minor = asked(&campaign, &terms, new.receipts_minor, new.wanted_minor)?;
+    let now = mdf::noted_at(now, [campaign.decided_at]);
     let claim = Claim {
         id: new.id.to_owned(),
         campaign: campaign.id,
