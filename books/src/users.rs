@@ -79,6 +79,14 @@ pub enum PersonError {
     /// The id is taken.
     #[error("user {0} is recorded with another address, partner or roles; a user never changes: disable it and add another")]
     Taken(String),
+    /// Codes for one person would be read by another.
+    #[error("{email} is the address of user {id}; each person has one of their own: whoever gets its mail could act for both")]
+    SharedAddress {
+        /// The address.
+        email: String,
+        /// Who has it.
+        id: String,
+    },
     /// A text can't be taken.
     #[error("{what} {text:?} can't be taken: {why}")]
     Text {
@@ -143,7 +151,7 @@ pub fn checked<'a>(what: &'static str, text: &'a str, most: usize) -> Result<&'a
 /// The id: adding the same again changes nothing.
 ///
 /// # Errors
-/// A text can't be taken, or the id belongs to somebody else.
+/// A text can't be taken, the address is that of another enabled person, or the id belongs to somebody else.
 pub async fn add(tx: &DatabaseTransaction, user: &User, now: Instant) -> Result<bool, PersonError> {
     checked("the id", &user.id, ID_MAX)?;
     checked("the name", &user.name, TEXT_MAX)?;
@@ -167,6 +175,11 @@ pub async fn add(tx: &DatabaseTransaction, user: &User, now: Instant) -> Result<
     if user.partner.is_none() && roles.contains(PARTNER) {
         return Err(PersonError::WhichPartner);
     }
+    if find(tx, &user.id).await?.is_none()
+        && let Some(other) = with_address(tx, &user.email).await?.into_iter().next()
+    {
+        return Err(PersonError::SharedAddress { email: user.email.clone(), id: other });
+    }
     let insert = "INSERT INTO users (id, email, name, partner, added_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
     let values = vec![user.id.as_str().into(), user.email.as_str().into(), user.name.as_str().into(), user.partner.clone().into(), now.0.into()];
     if execute(tx, insert, values).await? == 0 {
@@ -182,6 +195,28 @@ pub async fn add(tx: &DatabaseTransaction, user: &User, now: Instant) -> Result<
     let detail = json!({ "roles": roles, "partner": user.partner });
     audit::write(tx, &Act { by: None, act: "user.added", subject: &format!("user/{}", user.id), detail }, now).await?;
     Ok(true)
+}
+
+/// The enabled people who have an address, by id, whatever its case. More than one there are only of a version before the one that refused it,
+/// or where two were added at the same time.
+///
+/// # Errors
+/// The database failed.
+pub async fn with_address(tx: &DatabaseTransaction, email: &str) -> Result<Vec<String>, LoadError> {
+    let mut found = Vec::new();
+    // Folded here: the databases fold letters beyond ASCII each in its own way.
+    for row in rows(tx, "SELECT id, email FROM users WHERE disabled_at IS NULL ORDER BY id", vec![]).await? {
+        if is_same_address(&row.string(1)?, email) {
+            found.push(row.string(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether mail to one address comes to the other.
+#[must_use]
+pub fn is_same_address(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
 /// All people, by id.
