@@ -385,7 +385,22 @@ fn exports_and_simulations_bear_claims(app: &App) {
     assert_eq!((&usd["balance"], &usd["held"], &usd["available"]), (&"35000.00".into(), &"5000.00".into(), &"30000.00".into()));
 }
 
+/// Ids that would be those of something else: of a later round's run, or of no page.
+fn some_ids_are_no_claims(app: &App) {
+    world(app);
+    for id in [".", "..", "H4 (round 2)", "H4 (round 17)", "(round 2) (round 3)"] {
+        let before = app.access().dump();
+        let refused = try_submit(app, id, 100_000, None, day(0)).expect_err("it is refused");
+        assert!(refused.is_input() && refused.to_string().contains("can't be taken"), "{id}: {refused}");
+        crate::database::assert_same(&before, &app.access().dump(), id);
+    }
+    for id in ["...", ".a", "H4 (round two)", "H4 (round 2) b", "(round 2)", "H4 (round )"] {
+        try_submit(app, id, 100_000, None, day(0)).unwrap_or_else(|error| panic!("{id}: {error}"));
+    }
+}
+
 on_both_databases!(
+    some_ids_are_no_claims,
     exports_and_simulations_bear_claims,
     the_worked_example,
     many_at_once_never_overdraw,
