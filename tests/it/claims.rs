@@ -14,6 +14,7 @@ use program::payout::{Payout, State, Word as Said};
 use crate::app::App;
 use crate::broken_books::PROGRAMME;
 use crate::library::{RUNTIME, act, balances, day, destination, hear, id, open, people, request, said};
+use crate::process::{self, Finished};
 
 /// The route of the shipped programmes: a manager within two days, finance for more than 10,000.00.
 pub(crate) const MDF: &str = r#"
@@ -399,8 +400,26 @@ fn some_ids_are_no_claims(app: &App) {
     }
 }
 
+/// Whoever hands in a proof needs to know where files are kept, and no secret of the service.
+fn a_proof_needs_the_files_section_alone(app: &App) {
+    world(app);
+    let file = app.write("receipt", "csv", "what,amount\nroom,2\n");
+    let config =
+        app.write("tributary", "toml", "[payouts]\nadapter = \"webhook\"\nurl = \"https://pay.example.com\"\nsecret_file = \"/nowhere/key\"\n");
+    let submit =
+        |id: &str| app.command(&format!("mdf claim submit --id {id} --campaign webinar --receipts 100.00 --proof {file} --config {config} --by sue"));
+    let finished = process::run(&mut submit("CL-1"));
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
+    assert_eq!(app.json("mdf claim show CL-1 --json")["proofs"].as_array().map(Vec::len), Some(1));
+    let elsewhere = process::run(submit("CL-2").env("TRIBUTARY_FILES__URL", "http://files.example.com"));
+    assert!(elsewhere.status.code() == Some(2) && elsewhere.stderr.contains("files.url"), "{}", elsewhere.stderr);
+    let mistyped = process::run(submit("CL-3").env("TRIBUTARY_FILES__URI", "file:files"));
+    assert!(mistyped.status.code() == Some(2) && mistyped.stderr.contains("files.uri"), "{}", mistyped.stderr);
+}
+
 on_both_databases!(
     some_ids_are_no_claims,
+    a_proof_needs_the_files_section_alone,
     exports_and_simulations_bear_claims,
     the_worked_example,
     many_at_once_never_overdraw,
