@@ -306,7 +306,13 @@ pub async fn entitled(tx: &DatabaseTransaction, id: &str, roles: &[&str]) -> Res
         return Err(PersonError::Disabled { id: user.id, reason: reason.clone() });
     }
     if !roles.iter().any(|role| user.has(role)) {
-        return Err(PersonError::NotEntitled { id: user.id, needed: roles.join(" or ") });
+        let mut needed: Vec<&str> = Vec::new();
+        for role in roles {
+            if !needed.contains(role) {
+                needed.push(role);
+            }
+        }
+        return Err(PersonError::NotEntitled { id: user.id, needed: needed.join(" or ") });
     }
     Ok(user)
 }

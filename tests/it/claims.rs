@@ -322,6 +322,8 @@ fn campaigns_are_approved_by_others(app: &App) {
     for by in ["sue", "pat", "gone", "op"] {
         assert!(matches!(decided("c2", Word::Approve, by), Err(MdfError::Person(_))), "{by}");
     }
+    let refused = decided("c2", Word::Approve, "op").expect_err("operations decide nothing");
+    assert_eq!(refused.to_string(), "user op may not do this: it takes the role finance or channel_manager or channel_chief");
     assert!(matches!(decided("c2", Word::Close, "jo"), Err(MdfError::Campaign { .. })));
     assert_eq!(decided("c2", Word::Approve, "jo").expect("an approver of the programme").status, "approved");
     assert_eq!(decided("c2", Word::Approve, "jo").expect("again").status, "approved");
