@@ -22,9 +22,12 @@ async fn found(tx: &DatabaseTransaction, claim: &str) -> Result<(Claim, String, 
     Ok((claim, campaign, partner))
 }
 
-/// A person's name and address.
+/// A person's name and address; who was disabled since gets no letters.
 async fn person(tx: &DatabaseTransaction, id: &str) -> Result<(String, String), Unwritten> {
     let user = users::find(tx, id).await?.ok_or_else(|| Unwritten::Nothing(format!("user {id} is not recorded")))?;
+    if let Some((_, reason)) = user.disabled {
+        return Err(Unwritten::Disabled { id: user.id, reason });
+    }
     Ok((user.name, user.email))
 }
 

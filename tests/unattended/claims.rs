@@ -202,7 +202,26 @@ fn a_claim_whose_run_is_ended_is_taken_back(engine: Engine) {
     world.app.assert_verified();
 }
 
+/// Somebody who was disabled gets no letters, and who looks sees why.
+fn who_is_disabled_gets_no_letters(engine: Engine) {
+    let world = world(engine);
+    world.ok_at(THEN, "mdf claim submit --id CL-1 --campaign webinar --receipts 50000.00 --by sue");
+    world.ok_at(THEN, "user disable sue --reason left");
+    let serving = world.serve("2026-05-04T09:00:00Z");
+    until_waiting(&world, "CL-1", "channel_manager");
+    world.ok_at(THEN, "mdf claim reject CL-1 --by jo --reason receipts-are-missing");
+    let fate = "SELECT status || ': ' || COALESCE(error, '') FROM outbox WHERE key LIKE 'claim_decided/CL-1/%'";
+    world.until("the letter has an end", |books| {
+        books.texts(fate).first().is_some_and(|fate| !fate.starts_with("pending") && !fate.starts_with("sending"))
+    });
+    assert_eq!(world.books.texts(fate), ["bounced: user sue is disabled: left"]);
+    assert_eq!(letters_to(&world, "sue"), Vec::<Value>::new());
+    world.until("nothing is left to do", |_| world.is_at_rest());
+    serving.stop();
+}
+
 each_engine!(
+    who_is_disabled_gets_no_letters,
     a_claim_is_held_approved_debited_paid_and_told,
     a_rejected_claim_leaves_the_wallet_and_comes_again,
     a_claim_submitted_again_has_one_run,
