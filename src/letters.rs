@@ -271,6 +271,7 @@ impl Postman {
                 Ok(Told { to, worded, attachments: Vec::new() })
             }
             Letter::ApprovalAsked { claim, step, escalated, person, .. } => claims::approval(self, tx, claim, (*step, *escalated, 0), person).await,
+            Letter::NobodyToAsk { claim, step, person, .. } => claims::nobody_to_ask(tx, claim, *step, person).await,
             Letter::ApprovalReminder { claim, step, number, person, .. } => claims::approval(self, tx, claim, (*step, false, *number), person).await,
             Letter::ApprovalCode { .. } => Err(Unwritten::Nothing("a code is made in a transaction of its own".into())),
             Letter::ClaimDecided { claim, status, .. } => claims::decided(tx, claim, status).await,
