@@ -1,5 +1,7 @@
 //! Claims against wallets, lots and budgets: what is held, what fits, what comes back (domain.md §6, §8.9).
 
+use std::sync::Mutex;
+
 use books::mdf::campaigns::{self, Word};
 use books::mdf::decide::{Outcome, Say, Via, decide};
 use books::mdf::submit::{self, Anew, New};
@@ -388,6 +390,70 @@ fn exports_and_simulations_bear_claims(app: &App) {
     assert_eq!((&usd["balance"], &usd["held"], &usd["available"]), (&"35000.00".into(), &"5000.00".into(), &"30000.00".into()));
 }
 
+/// Of twelve claims of 1,000.00 at once ten fit into a budget of 10,500.00, whichever come first.
+fn many_at_once_never_pass_a_budget(app: &App) {
+    world(app);
+    campaign(app, "small", "10500.00");
+    let results = RUNTIME.block_on(async {
+        let books = open(&app.url()).await;
+        let tasks: Vec<_> = (0..12)
+            .map(|number| {
+                let books = books.clone();
+                tokio::spawn(async move {
+                    let id = format!("CL-{number}");
+                    let new = New { id: &id, campaign: "small", receipts_minor: 200_000, wanted_minor: None, proofs: &[] };
+                    let tx = books.begin_write().await.expect("a transaction begins");
+                    let done = submit::submit(&tx, new, "sue", day(0)).await;
+                    if done.is_ok() { tx.commit().await } else { tx.rollback().await }.expect("a transaction ends");
+                    done
+                })
+            })
+            .collect();
+        let mut results = Vec::new();
+        for task in tasks {
+            results.push(task.await.expect("a task ends"));
+        }
+        books::audit::seal::seal_all(&books, day(0)).await.expect("the audit log is sealed");
+        books.write().clone().close().await.expect("the database closes");
+        books.read().clone().close().await.expect("the database closes");
+        results
+    });
+    let refused: Vec<String> = results.iter().filter_map(|result| result.as_ref().err()).map(ToString::to_string).collect();
+    assert_eq!(refused, ["1000.00 USD is more than what is left of the budget of campaign small: 500.00"; 2]);
+    assert_eq!(app.access().number("SELECT committed_minor FROM campaigns WHERE id = 'small'"), 1_000_000);
+    assert_eq!(wallet(app), (4_000_000, 1_000_000));
+}
+
+/// The same through the binary: 64 claims of 1,000.00 on a wallet of 40,000.00, eight processes side by side.
+fn many_commands_at_once_never_overdraw(app: &App) {
+    world(app);
+    campaign(app, "large", "900000.00");
+    let submit = |number| app.command(&format!("mdf claim submit --id CL-{number} --campaign large --receipts 2000.00 --by sue"));
+    let queue = Mutex::new((0..64).map(submit).collect::<Vec<_>>());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            // Taken in a statement of its own, so that nobody waits for a command.
+            let taken = queue.lock().expect("nobody panics").pop();
+            let Some(mut command) = taken else { return done };
+            done.push(process::run(&mut command));
+        }
+    };
+    let results: Vec<Finished> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker ends")).collect()
+    });
+    assert_eq!(results.len(), 64);
+    let (held, refused): (Vec<_>, Vec<_>) = results.iter().partition(|finished| finished.status.success());
+    assert_eq!((held.len(), refused.len()), (40, 24), "whoever fits is taken, and nobody else");
+    for finished in refused {
+        let why = "1000.00 USD is more than what is available of the co-op wallet of acme in p: 0.00";
+        assert!(finished.status.code() == Some(2) && finished.stderr.contains(why), "{}", finished.stderr);
+    }
+    assert_eq!(wallet(app), (4_000_000, 4_000_000));
+    assert_eq!(app.access().number("SELECT COUNT(*) FROM workflow_runs WHERE workflow = 'mdf_claim'"), 40, "and each has its run");
+}
+
 /// Ids that would be those of something else: of a later round's run, or of no page.
 fn some_ids_are_no_claims(app: &App) {
     world(app);
@@ -420,6 +486,8 @@ fn a_proof_needs_the_files_section_alone(app: &App) {
 }
 
 on_both_databases!(
+    many_at_once_never_pass_a_budget,
+    many_commands_at_once_never_overdraw,
     some_ids_are_no_claims,
     a_proof_needs_the_files_section_alone,
     exports_and_simulations_bear_claims,
