@@ -71,6 +71,14 @@ pub enum Unwritten {
     #[cfg(feature = "pdf")]
     #[error(transparent)]
     Statement(#[from] statement_pdf::StatementError),
+    /// Whom it is for may do nothing any more, and is told nothing.
+    #[error("user {id} is disabled: {reason}")]
+    Disabled {
+        /// Who.
+        id: String,
+        /// Why.
+        reason: String,
+    },
     /// The books don't hold what it is about.
     #[error("{0}")]
     Nothing(String),
@@ -146,6 +154,7 @@ impl Postman {
         let mail = match self.write(books, &letter, (&message.key, Instant(message.created_at.0)), now).await {
             Ok(mail) => mail,
             Err(Unwritten::Books(LoadError::Database(error))) => return Sent::Later { reason: format!("the books can't be read: {error}") },
+            Err(error @ Unwritten::Disabled { .. }) => return Sent::Bounced { reason: error.to_string() },
             Err(error) => return Sent::Never { reason: error.to_string() },
         };
         match self.mail.send(&mail, &mail.to).await {
@@ -262,6 +271,7 @@ impl Postman {
                 Ok(Told { to, worded, attachments: Vec::new() })
             }
             Letter::ApprovalAsked { claim, step, escalated, person, .. } => claims::approval(self, tx, claim, (*step, *escalated, 0), person).await,
+            Letter::NobodyToAsk { claim, step, person, .. } => claims::nobody_to_ask(tx, claim, *step, person).await,
             Letter::ApprovalReminder { claim, step, number, person, .. } => claims::approval(self, tx, claim, (*step, false, *number), person).await,
             Letter::ApprovalCode { .. } => Err(Unwritten::Nothing("a code is made in a transaction of its own".into())),
             Letter::ClaimDecided { claim, status, .. } => claims::decided(tx, claim, status).await,

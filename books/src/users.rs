@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use program::calendar::Instant;
-use sea_orm::DatabaseTransaction;
+use program::mdf::noted_at;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 use serde_json::{Value as Json, json};
 
 use crate::audit::{self, Act};
@@ -78,6 +79,14 @@ pub enum PersonError {
     /// The id is taken.
     #[error("user {0} is recorded with another address, partner or roles; a user never changes: disable it and add another")]
     Taken(String),
+    /// Codes for one person would be read by another.
+    #[error("{email} is the address of user {id}; each person has one of their own: whoever gets its mail could act for both")]
+    SharedAddress {
+        /// The address.
+        email: String,
+        /// Who has it.
+        id: String,
+    },
     /// A text can't be taken.
     #[error("{what} {text:?} can't be taken: {why}")]
     Text {
@@ -142,7 +151,7 @@ pub fn checked<'a>(what: &'static str, text: &'a str, most: usize) -> Result<&'a
 /// The id: adding the same again changes nothing.
 ///
 /// # Errors
-/// A text can't be taken, or the id belongs to somebody else.
+/// A text can't be taken, the address is that of another enabled person, or the id belongs to somebody else.
 pub async fn add(tx: &DatabaseTransaction, user: &User, now: Instant) -> Result<bool, PersonError> {
     checked("the id", &user.id, ID_MAX)?;
     checked("the name", &user.name, TEXT_MAX)?;
@@ -166,6 +175,11 @@ pub async fn add(tx: &DatabaseTransaction, user: &User, now: Instant) -> Result<
     if user.partner.is_none() && roles.contains(PARTNER) {
         return Err(PersonError::WhichPartner);
     }
+    if find(tx, &user.id).await?.is_none()
+        && let Some(other) = with_address(tx, &user.email).await?.into_iter().next()
+    {
+        return Err(PersonError::SharedAddress { email: user.email.clone(), id: other });
+    }
     let insert = "INSERT INTO users (id, email, name, partner, added_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
     let values = vec![user.id.as_str().into(), user.email.as_str().into(), user.name.as_str().into(), user.partner.clone().into(), now.0.into()];
     if execute(tx, insert, values).await? == 0 {
@@ -183,6 +197,28 @@ pub async fn add(tx: &DatabaseTransaction, user: &User, now: Instant) -> Result<
     Ok(true)
 }
 
+/// The enabled people who have an address, by id, whatever its case. More than one there are only of a version before the one that refused it,
+/// or where two were added at the same time.
+///
+/// # Errors
+/// The database failed.
+pub async fn with_address(tx: &DatabaseTransaction, email: &str) -> Result<Vec<String>, LoadError> {
+    let mut found = Vec::new();
+    // Folded here: the databases fold letters beyond ASCII each in its own way.
+    for row in rows(tx, "SELECT id, email FROM users WHERE disabled_at IS NULL ORDER BY id", vec![]).await? {
+        if is_same_address(&row.string(1)?, email) {
+            found.push(row.string(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether mail to one address comes to the other.
+#[must_use]
+pub fn is_same_address(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
 /// All people, by id.
 ///
 /// # Errors
@@ -194,6 +230,16 @@ pub async fn list(tx: &DatabaseTransaction) -> Result<Vec<User>, LoadError> {
         users.push(read(tx, &row).await?);
     }
     Ok(users)
+}
+
+/// The ids of those who have a role, may act, and don't belong to a partner, in order.
+///
+/// # Errors
+/// The database failed.
+pub async fn with_role(tx: &DatabaseTransaction, role: &str, not_of: &str) -> Result<Vec<String>, LoadError> {
+    let query = "SELECT u.id FROM users u JOIN user_roles r ON r.person = u.id WHERE r.role = ? AND u.disabled_at IS NULL \
+                 AND (u.partner IS NULL OR u.partner <> ?) ORDER BY u.id";
+    rows(tx, query, vec![role.into(), not_of.into()]).await?.iter().map(|row| row.string(0)).collect()
 }
 
 /// A person, if recorded.
@@ -216,6 +262,21 @@ async fn read(tx: &DatabaseTransaction, row: &crate::load::row::Row) -> Result<U
     Ok(User { id, email: row.string(1)?, name: row.string(2)?, partner: row.string_or_null(3)?, roles, disabled })
 }
 
+/// A person's row stays as it is until the caller's transaction ends: nobody is disabled while deciding.
+pub(crate) async fn stays(tx: &DatabaseTransaction, id: &str) -> Result<(), LoadError> {
+    if ConnectionTrait::get_database_backend(tx) == DbBackend::Postgres {
+        first_row(tx, "SELECT 1 FROM users WHERE id = ? FOR SHARE", vec![id.into()]).await?;
+    }
+    Ok(())
+}
+
+/// When a person decided last about a claim or a campaign, by whichever machine's clock.
+async fn last_decision(tx: &DatabaseTransaction, id: &str) -> Result<Option<Instant>, LoadError> {
+    let query =
+        "SELECT MAX(d.at) FROM (SELECT at FROM claim_decisions WHERE person = ? UNION ALL SELECT decided_at FROM campaigns WHERE decided_by = ?) d";
+    Ok(first_row(tx, query, vec![id.into(), id.into()]).await?.map(|row| row.int_or_null(0)).transpose()?.flatten().map(Instant))
+}
+
 /// Disables a person for good.
 ///
 /// # Idempotency
@@ -229,6 +290,11 @@ pub async fn disable(tx: &DatabaseTransaction, id: &str, reason: &str, now: Inst
     if user.disabled.is_some() {
         return Ok(false);
     }
+    if ConnectionTrait::get_database_backend(tx) == DbBackend::Postgres {
+        // After the decisions that are being made.
+        first_row(tx, "SELECT 1 FROM users WHERE id = ? FOR UPDATE", vec![id.into()]).await?;
+    }
+    let now = noted_at(now, [last_decision(tx, id).await?]);
     let update = "UPDATE users SET disabled_at = ?, disabled_reason = ? WHERE id = ? AND disabled_at IS NULL";
     if execute(tx, update, vec![now.0.into(), reason.into(), id.into()]).await? == 0 {
         return Ok(false);
@@ -248,7 +314,13 @@ pub async fn entitled(tx: &DatabaseTransaction, id: &str, roles: &[&str]) -> Res
         return Err(PersonError::Disabled { id: user.id, reason: reason.clone() });
     }
     if !roles.iter().any(|role| user.has(role)) {
-        return Err(PersonError::NotEntitled { id: user.id, needed: roles.join(" or ") });
+        let mut needed: Vec<&str> = Vec::new();
+        for role in roles {
+            if !needed.contains(role) {
+                needed.push(role);
+            }
+        }
+        return Err(PersonError::NotEntitled { id: user.id, needed: needed.join(" or ") });
     }
     Ok(user)
 }

@@ -311,7 +311,7 @@ fn percent(rate: Rate) -> Result<String, Overflow> {
 
 /// Text without what a page can't show: control characters become spaces, and marks that turn the reading direction go, so that no name turns the
 /// figures beside it.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     text.chars().filter(|&c| !turns(c)).map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::CliError;
-use crate::config::{Config, ConfigErrors};
+use crate::config::{Config, ConfigErrors, Files};
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
@@ -15,6 +15,11 @@ pub(crate) struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// Reads `[files]` of it alone, under the environment.
+    pub(crate) fn files(&self) -> Result<Files, CliError> {
+        Ok(Files::load(self.config.as_deref())?)
+    }
+
     /// Reads it, under the environment.
     pub(crate) fn load(&self) -> Result<Config, CliError> {
         Ok(Config::load(self.config.as_deref())?)

@@ -137,10 +137,7 @@ impl Config {
     /// # Errors
     /// [`ConfigErrors`] with everything that is wrong, each with its file and line or its variable.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
-        let file = file.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE_NAME)).filter(|path| path.exists()));
-        // What is not UTF-8 can't be one of ours but by mistake, which then shows as a character that is none.
-        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-        Self::layered(file.as_deref(), std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+        Self::layered(found(file).as_deref(), environment())
     }
 
     /// Reads a file, or none, under the variables given.
@@ -148,23 +145,57 @@ impl Config {
     /// # Errors
     /// As [`Self::load`].
     pub fn layered(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
-        let mut layers = Layers::default();
-        layers.add_file(DEFAULTS_NAME, DEFAULTS);
-        if let Some(path) = file {
-            let name = path.display().to_string();
-            match layers::read_limited(path) {
-                Ok(text) => layers.add_file(&name, &text),
-                Err(error) => layers.problem(Place::File { name, line: 1, column: 1 }, format!("the file can't be read: {error}"), None),
-            }
-        }
-        layers.add_environment(variables);
+        let mut layers = written(file, variables);
         layers.open_files();
         let config = read(&mut layers);
-        match (ConfigErrors::of(std::mem::take(&mut layers.problems)), config) {
-            (None, Some(config)) => Ok(config),
-            (Some(errors), _) => Err(errors),
-            (None, None) => Err(ConfigErrors::unexplained()),
+        checked(layers, config)
+    }
+}
+
+impl Files {
+    /// Reads `[files]` alone, as [`Config::load`] would: whoever hands in a proof need not know what the service does, nor its secrets.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with what is wrong with `[files]`, or with the way in which anything is written.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let mut layers = written(found(file).as_deref(), environment());
+        let files = files(&mut layers);
+        checked(layers, files)
+    }
+}
+
+/// The file that is named, else [`FILE_NAME`] in the working directory if there is one.
+fn found(file: Option<&Path>) -> Option<PathBuf> {
+    file.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE_NAME)).filter(|path| path.exists()))
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    // What is not UTF-8 can't be one of ours but by mistake, which then shows as a character that is none.
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
+/// What is written in a file, or none, under the variables given, over the defaults; files that hold a value are not opened yet.
+fn written(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Layers {
+    let mut layers = Layers::default();
+    layers.add_file(DEFAULTS_NAME, DEFAULTS);
+    if let Some(path) = file {
+        let name = path.display().to_string();
+        match layers::read_limited(path) {
+            Ok(text) => layers.add_file(&name, &text),
+            Err(error) => layers.problem(Place::File { name, line: 1, column: 1 }, format!("the file can't be read: {error}"), None),
         }
+    }
+    layers.add_environment(variables);
+    layers
+}
+
+/// What was read, if nothing is wrong.
+fn checked<T>(layers: Layers, read: Option<T>) -> Result<T, ConfigErrors> {
+    match (ConfigErrors::of(layers.problems), read) {
+        (None, Some(read)) => Ok(read),
+        (Some(errors), _) => Err(errors),
+        (None, None) => Err(ConfigErrors::unexplained()),
     }
 }
 

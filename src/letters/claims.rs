@@ -22,9 +22,12 @@ async fn found(tx: &DatabaseTransaction, claim: &str) -> Result<(Claim, String, 
     Ok((claim, campaign, partner))
 }
 
-/// A person's name and address.
+/// A person's name and address; who was disabled since gets no letters.
 async fn person(tx: &DatabaseTransaction, id: &str) -> Result<(String, String), Unwritten> {
     let user = users::find(tx, id).await?.ok_or_else(|| Unwritten::Nothing(format!("user {id} is not recorded")))?;
+    if let Some((_, reason)) = user.disabled {
+        return Err(Unwritten::Disabled { id: user.id, reason });
+    }
     Ok((user.name, user.email))
 }
 
@@ -65,6 +68,31 @@ pub(super) async fn approval(
         escalated,
         reminder,
     });
+    Ok(Told { to, worded, attachments: Vec::new() })
+}
+
+/// Tells somebody who runs the service that nobody can decide a step.
+pub(super) async fn nobody_to_ask(tx: &DatabaseTransaction, claim: &str, step: i64, by: &str) -> Result<Told, Unwritten> {
+    let (claim, campaign, partner) = found(tx, claim).await?;
+    let (_, to) = person(tx, by).await?;
+    let steps = mdf::steps(tx, &claim.id, claim.round).await?;
+    let step = steps.into_iter().find(|one| one.ordinal == step);
+    let step = step.ok_or_else(|| Unwritten::Nothing(format!("claim {} has no such step any more", claim.id)))?;
+    let (role, amount) = (step.role_asked(), claim.currency.format_minor(claim.amount_minor));
+    let mut lines = vec![
+        format!("Claim {} of {partner} for {campaign}, {amount} {}, waits for a decision of the role {role}.", claim.id, claim.currency),
+        "Nobody may take it: it needs an enabled user with this role who does not belong to the partner, has not submitted the claim or added to \
+         it, and has decided no other step of it."
+            .to_owned(),
+        format!(
+            "Add one: tributary user add --id ID --email ADDRESS --role {}. Whoever may decide it by then is asked, within an hour at first and a day at last.",
+            word(role)
+        ),
+    ];
+    if let Some(due_at) = step.due_at {
+        lines.push(format!("The time for the decision ends at {}.", to_the_minute(due_at)));
+    }
+    let worded = Worded::Notice(letter::Notice { subject: format!("nobody can decide claim {}", claim.id), lines });
     Ok(Told { to, worded, attachments: Vec::new() })
 }
 

@@ -96,6 +96,41 @@ fn a_refund_that_failed_is_none(engine: Engine) {
     world.end();
 }
 
+/// What is voided makes room for what did not fit beside it.
+fn a_void_makes_room(engine: Engine) {
+    let world = World::start(engine);
+    world.app.import("customers", "id,name\nc,C");
+    world.app.import("invoices", "id,customer,currency,subtotal,paid_at\nI,c,USD,10.00,2026-01-10T12:00:00Z");
+    let refund =
+        |id: &str, amount: &str| row("refunds", json!({ "id": id, "invoice": "I", "amount": amount, "refunded_at": "2026-01-12T12:00:00Z" }));
+    assert_eq!(sender::fact(world.port, &refund("R1", "8")).said(), (200, "recorded"));
+    assert_eq!(sender::fact(world.port, &refund("R2", "5")).said(), (200, "parked"));
+    assert_eq!(parked_now(&world.app)[0]["waits_for"], "room on invoice I");
+    world.app.import("voids", "kind,id,reason,approved_by\nrefunds,R1,it never happened,fin");
+    world.until("what did not fit is recorded", "SELECT COUNT(*) FROM refunds WHERE id = 'R2'", 1);
+    assert_eq!(parked_now(&world.app), json!([]));
+    world.end();
+}
+
+/// A dispute that is lost has taken the money, whichever of its events comes first, or alone.
+fn a_lost_dispute_is_a_chargeback(engine: Engine) {
+    let world = World::start(engine);
+    world.app.import("customers", "id,name\nc,C");
+    world.app.import("invoices", "id,customer,currency,subtotal,paid_at\nin_1,c,USD,100.00,2026-01-10T12:00:00Z");
+    let payment = json!({ "id": "inpay_1", "invoice": "in_1", "payment": { "payment_intent": "pi_1" } });
+    assert_eq!(sender::event(world.port, &event("evt_0", "invoice_payment.paid", 1_768_046_500, &payment)).said(), (200, "recorded"));
+    let dispute = |status: &str| {
+        json!({ "id": "du_1", "object": "dispute", "amount": 4_000, "currency": "usd", "created": 1_768_046_600, "status": status,
+                "payment_intent": "pi_1" })
+    };
+    for (id, r#type, status) in [("evt_2", "charge.dispute.closed", "lost"), ("evt_1", "charge.dispute.created", "needs_response")] {
+        assert_eq!(sender::event(world.port, &event(id, r#type, 1_768_046_700, &dispute(status))).said(), (200, "recorded"), "{type}");
+    }
+    let disputed = "SELECT id || ' ' || kind || ' ' || CAST(amount_minor AS TEXT) FROM refunds";
+    assert_eq!(world.app.access().texts(disputed), ["du_1 chargeback 4000"]);
+    world.end();
+}
+
 fn what_waits_is_bounded(engine: Engine) {
     let world = World::start(engine);
     world.app.access().execute(
@@ -130,4 +165,11 @@ macro_rules! each_engine {
     )+};
 }
 
-each_engine!(what_waits_is_seen_and_goes_on, people_try_again_and_drop, a_refund_that_failed_is_none, what_waits_is_bounded);
+each_engine!(
+    what_waits_is_seen_and_goes_on,
+    people_try_again_and_drop,
+    a_refund_that_failed_is_none,
+    a_void_makes_room,
+    a_lost_dispute_is_a_chargeback,
+    what_waits_is_bounded,
+);

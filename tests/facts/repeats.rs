@@ -1,13 +1,13 @@
 //! Many messages, each sent several times at the same time and in any order, to two services where there can be two: each has its effect
 //! once, however often a service is killed meanwhile.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::Engine;
 use crate::seeded::Seeded;
 use crate::sender;
-use crate::told::{Row, row};
-use crate::world::{World, serve};
+use crate::told::{Row, event, row};
+use crate::world::{World, parked_now, serve};
 use crate::{ports, wait};
 
 const CUSTOMERS: u32 = 12;
@@ -81,6 +81,37 @@ fn the_same_id_with_another_body_is_refused() {
     assert_eq!((other.status, &other.body["code"]), (422, &json!("repeated-with-other-body")));
     assert_eq!(world.app.access().texts("SELECT name FROM customers"), ["C"]);
     world.end();
+}
+
+/// Stripe counts in the event whom it has still to tell: that is nothing that the event says. What it does say stays as it was heard first.
+fn an_event_that_comes_again_is_answered_as_the_first_time(engine: Engine) {
+    let world = World::start(engine);
+    let told = |pending: u32, amount: u32| {
+        let refund =
+            json!({ "id": "re_1", "status": "succeeded", "amount": amount, "currency": "usd", "created": 1_768_046_500, "payment_intent": "pi_1" });
+        let mut body: Value = serde_json::from_str(&event("evt_1", "refund.created", 1_768_046_500, &refund)).expect("JSON");
+        body["pending_webhooks"] = json!(pending);
+        sender::event(world.port, &body.to_string())
+    };
+    assert_eq!(told(2, 100).said(), (200, "parked"));
+    assert_eq!(told(1, 100).said(), (200, "parked"), "another delivery of the same event");
+    let log = || std::fs::read_to_string(world.app.path("serve.log")).unwrap_or_default();
+    assert!(!log().contains("facts.repeated_otherwise"), "{}", log());
+    assert_eq!(told(1, 200).said(), (200, "parked"), "an event never changes");
+    wait::until("it is logged", wait::LONG, || log().contains("facts.repeated_otherwise").then_some(()), log);
+    assert_eq!(world.count("fact_events"), 1);
+    assert_eq!(parked_now(&world.app)[0]["rows"][0]["id"], "re_1");
+    world.end();
+}
+
+#[test]
+fn an_event_that_comes_again_is_answered_as_the_first_time_on_sqlite() {
+    an_event_that_comes_again_is_answered_as_the_first_time(Engine::Sqlite);
+}
+
+#[test]
+fn an_event_that_comes_again_is_answered_as_the_first_time_on_postgres() {
+    an_event_that_comes_again_is_answered_as_the_first_time(Engine::Postgres);
 }
 
 /// Whoever tells goes on until each message is answered; the service is killed while it records.

@@ -1,5 +1,7 @@
 //! Claims against wallets, lots and budgets: what is held, what fits, what comes back (domain.md §6, §8.9).
 
+use std::sync::Mutex;
+
 use books::mdf::campaigns::{self, Word};
 use books::mdf::decide::{Outcome, Say, Via, decide};
 use books::mdf::submit::{self, Anew, New};
@@ -14,6 +16,7 @@ use program::payout::{Payout, State, Word as Said};
 use crate::app::App;
 use crate::broken_books::PROGRAMME;
 use crate::library::{RUNTIME, act, balances, day, destination, hear, id, open, people, request, said};
+use crate::process::{self, Finished};
 
 /// The route of the shipped programmes: a manager within two days, finance for more than 10,000.00.
 pub(crate) const MDF: &str = r#"
@@ -321,6 +324,8 @@ fn campaigns_are_approved_by_others(app: &App) {
     for by in ["sue", "pat", "gone", "op"] {
         assert!(matches!(decided("c2", Word::Approve, by), Err(MdfError::Person(_))), "{by}");
     }
+    let refused = decided("c2", Word::Approve, "op").expect_err("operations decide nothing");
+    assert_eq!(refused.to_string(), "user op may not do this: it takes the role finance or channel_manager or channel_chief");
     assert!(matches!(decided("c2", Word::Close, "jo"), Err(MdfError::Campaign { .. })));
     assert_eq!(decided("c2", Word::Approve, "jo").expect("an approver of the programme").status, "approved");
     assert_eq!(decided("c2", Word::Approve, "jo").expect("again").status, "approved");
@@ -385,7 +390,106 @@ fn exports_and_simulations_bear_claims(app: &App) {
     assert_eq!((&usd["balance"], &usd["held"], &usd["available"]), (&"35000.00".into(), &"5000.00".into(), &"30000.00".into()));
 }
 
+/// Of twelve claims of 1,000.00 at once ten fit into a budget of 10,500.00, whichever come first.
+fn many_at_once_never_pass_a_budget(app: &App) {
+    world(app);
+    campaign(app, "small", "10500.00");
+    let results = RUNTIME.block_on(async {
+        let books = open(&app.url()).await;
+        let tasks: Vec<_> = (0..12)
+            .map(|number| {
+                let books = books.clone();
+                tokio::spawn(async move {
+                    let id = format!("CL-{number}");
+                    let new = New { id: &id, campaign: "small", receipts_minor: 200_000, wanted_minor: None, proofs: &[] };
+                    let tx = books.begin_write().await.expect("a transaction begins");
+                    let done = submit::submit(&tx, new, "sue", day(0)).await;
+                    if done.is_ok() { tx.commit().await } else { tx.rollback().await }.expect("a transaction ends");
+                    done
+                })
+            })
+            .collect();
+        let mut results = Vec::new();
+        for task in tasks {
+            results.push(task.await.expect("a task ends"));
+        }
+        books::audit::seal::seal_all(&books, day(0)).await.expect("the audit log is sealed");
+        books.write().clone().close().await.expect("the database closes");
+        books.read().clone().close().await.expect("the database closes");
+        results
+    });
+    let refused: Vec<String> = results.iter().filter_map(|result| result.as_ref().err()).map(ToString::to_string).collect();
+    assert_eq!(refused, ["1000.00 USD is more than what is left of the budget of campaign small: 500.00"; 2]);
+    assert_eq!(app.access().number("SELECT committed_minor FROM campaigns WHERE id = 'small'"), 1_000_000);
+    assert_eq!(wallet(app), (4_000_000, 1_000_000));
+}
+
+/// The same through the binary: 64 claims of 1,000.00 on a wallet of 40,000.00, eight processes side by side.
+fn many_commands_at_once_never_overdraw(app: &App) {
+    world(app);
+    campaign(app, "large", "900000.00");
+    let submit = |number| app.command(&format!("mdf claim submit --id CL-{number} --campaign large --receipts 2000.00 --by sue"));
+    let queue = Mutex::new((0..64).map(submit).collect::<Vec<_>>());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            // Taken in a statement of its own, so that nobody waits for a command.
+            let taken = queue.lock().expect("nobody panics").pop();
+            let Some(mut command) = taken else { return done };
+            done.push(process::run(&mut command));
+        }
+    };
+    let results: Vec<Finished> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker ends")).collect()
+    });
+    assert_eq!(results.len(), 64);
+    let (held, refused): (Vec<_>, Vec<_>) = results.iter().partition(|finished| finished.status.success());
+    assert_eq!((held.len(), refused.len()), (40, 24), "whoever fits is taken, and nobody else");
+    for finished in refused {
+        let why = "1000.00 USD is more than what is available of the co-op wallet of acme in p: 0.00";
+        assert!(finished.status.code() == Some(2) && finished.stderr.contains(why), "{}", finished.stderr);
+    }
+    assert_eq!(wallet(app), (4_000_000, 4_000_000));
+    assert_eq!(app.access().number("SELECT COUNT(*) FROM workflow_runs WHERE workflow = 'mdf_claim'"), 40, "and each has its run");
+}
+
+/// Ids that would be those of something else: of a later round's run, or of no page.
+fn some_ids_are_no_claims(app: &App) {
+    world(app);
+    for id in [".", "..", "H4 (round 2)", "H4 (round 17)", "(round 2) (round 3)"] {
+        let before = app.access().dump();
+        let refused = try_submit(app, id, 100_000, None, day(0)).expect_err("it is refused");
+        assert!(refused.is_input() && refused.to_string().contains("can't be taken"), "{id}: {refused}");
+        crate::database::assert_same(&before, &app.access().dump(), id);
+    }
+    for id in ["...", ".a", "H4 (round two)", "H4 (round 2) b", "(round 2)", "H4 (round )"] {
+        try_submit(app, id, 100_000, None, day(0)).unwrap_or_else(|error| panic!("{id}: {error}"));
+    }
+}
+
+/// Whoever hands in a proof needs to know where files are kept, and no secret of the service.
+fn a_proof_needs_the_files_section_alone(app: &App) {
+    world(app);
+    let file = app.write("receipt", "csv", "what,amount\nroom,2\n");
+    let config =
+        app.write("tributary", "toml", "[payouts]\nadapter = \"webhook\"\nurl = \"https://pay.example.com\"\nsecret_file = \"/nowhere/key\"\n");
+    let submit =
+        |id: &str| app.command(&format!("mdf claim submit --id {id} --campaign webinar --receipts 100.00 --proof {file} --config {config} --by sue"));
+    let finished = process::run(&mut submit("CL-1"));
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
+    assert_eq!(app.json("mdf claim show CL-1 --json")["proofs"].as_array().map(Vec::len), Some(1));
+    let elsewhere = process::run(submit("CL-2").env("TRIBUTARY_FILES__URL", "http://files.example.com"));
+    assert!(elsewhere.status.code() == Some(2) && elsewhere.stderr.contains("files.url"), "{}", elsewhere.stderr);
+    let mistyped = process::run(submit("CL-3").env("TRIBUTARY_FILES__URI", "file:files"));
+    assert!(mistyped.status.code() == Some(2) && mistyped.stderr.contains("files.uri"), "{}", mistyped.stderr);
+}
+
 on_both_databases!(
+    many_at_once_never_pass_a_budget,
+    many_commands_at_once_never_overdraw,
+    some_ids_are_no_claims,
+    a_proof_needs_the_files_section_alone,
     exports_and_simulations_bear_claims,
     the_worked_example,
     many_at_once_never_overdraw,

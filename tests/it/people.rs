@@ -22,6 +22,10 @@ fn people_are_added_listed_and_disabled(app: &App) {
         let said = app.refused(line);
         assert!(said.contains(why), "{line}: {said}");
     }
+    for address in ["jo@example.com", "JO@Example.COM"] {
+        let said = app.refused(&format!("user add --id jo2 --email {address} --role ops"));
+        assert!(said.contains("is the address of user jo"), "{said}");
+    }
     app.ok("user add --id pat --email pat@example.com --role partner,finance --partner acme");
     let listed = app.json("user list --json");
     assert_eq!(listed["users"][0]["roles"], serde_json::json!(["channel_manager", "finance"]));
@@ -31,11 +35,13 @@ fn people_are_added_listed_and_disabled(app: &App) {
     app.ok("settlement hold --program p --partner beta --period 2026-07 --reason x --by pat");
     app.ok("user disable jo --reason left");
     app.ok("user disable jo --reason again");
+    app.ok("user add --id jo2 --email Jo@example.com --role ops");
+    app.ok("user disable jo2 --reason left");
     let said = app.refused("payout pause --by jo --reason drill");
     assert!(said.contains("left"), "{said}");
     assert!(app.ok("user list").stdout_text().contains("left"));
     let acts = app.access().texts("SELECT act FROM audit_log WHERE subject LIKE 'user/%' ORDER BY no");
-    assert_eq!(acts, ["user.added", "user.added", "user.disabled"]);
+    assert_eq!(acts, ["user.added", "user.added", "user.disabled", "user.added", "user.disabled"]);
 }
 
 fn destinations_take_two_people(app: &App) {

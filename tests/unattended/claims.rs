@@ -202,7 +202,64 @@ fn a_claim_whose_run_is_ended_is_taken_back(engine: Engine) {
     world.app.assert_verified();
 }
 
+/// A step that nobody can decide is told to those who run the service, once, and whoever can decide it later is asked then.
+fn a_step_that_nobody_can_decide_is_told_and_looked_at_again(engine: Engine) {
+    let world = world(engine);
+    world.ok_at(THEN, "mdf claim submit --id CL-1 --campaign webinar --receipts 50000.00 --by sue");
+    let serving = world.serve("2026-05-04T09:00:00Z");
+    until_waiting(&world, "CL-1", "channel_manager");
+    for who in ["fin", "fin2"] {
+        world.ok_at(THEN, &format!("user disable {who} --reason left"));
+    }
+    world.ok_at(THEN, "mdf claim approve CL-1 --by jo");
+    until_waiting(&world, "CL-1", "finance");
+    world.until("operations are told", |_| !letters_to(&world, "op").is_empty());
+    let told = letters_to(&world, "op");
+    assert_eq!(told[0]["subject"], "tributary: nobody can decide claim CL-1");
+    let text = told[0]["text"].as_str().expect("text");
+    for part in ["finance", "25000.00 USD", "Acme", "Webinar", "tributary user add"] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    let run = json(&world, "workflow show mdf_claim/CL-1 --json");
+    assert!(run["wake_at"].as_str().is_some_and(|at| ("2026-05-04T09:00:00Z".."2026-05-04T10:10:00Z").contains(&at)), "{run}");
+    serving.stop();
+    let log = std::fs::read_to_string(world.log()).expect("a log");
+    assert!(log.contains("claim.nobody_to_ask"), "{log}");
+    world.ok_at("2026-05-04T09:30:00Z", "user add --id fin3 --email fin3@example.com --role finance");
+
+    let serving = world.serve("2026-05-04T10:30:00Z");
+    world.until("who can decide it by now is asked", |_| !letters_to(&world, "fin3").is_empty());
+    until_waiting(&world, "CL-1", "finance");
+    assert_eq!(json(&world, "workflow show mdf_claim/CL-1 --json")["wake_at"], Value::Null, "the step has no time of its own");
+    world.ok_at(THEN, "mdf claim approve CL-1 --by fin3");
+    world.until("the claim is paid", |books| books.texts("SELECT status FROM claims WHERE id = 'CL-1'") == ["paid"]);
+    world.until("nothing is left to do", |_| world.is_at_rest());
+    assert_eq!(letters_to(&world, "op").len(), 1, "told once");
+    serving.stop();
+    world.app.assert_verified();
+}
+
+/// Somebody who was disabled gets no letters, and who looks sees why.
+fn who_is_disabled_gets_no_letters(engine: Engine) {
+    let world = world(engine);
+    world.ok_at(THEN, "mdf claim submit --id CL-1 --campaign webinar --receipts 50000.00 --by sue");
+    world.ok_at(THEN, "user disable sue --reason left");
+    let serving = world.serve("2026-05-04T09:00:00Z");
+    until_waiting(&world, "CL-1", "channel_manager");
+    world.ok_at(THEN, "mdf claim reject CL-1 --by jo --reason receipts-are-missing");
+    let fate = "SELECT status || ': ' || COALESCE(error, '') FROM outbox WHERE key LIKE 'claim_decided/CL-1/%'";
+    world.until("the letter has an end", |books| {
+        books.texts(fate).first().is_some_and(|fate| !fate.starts_with("pending") && !fate.starts_with("sending"))
+    });
+    assert_eq!(world.books.texts(fate), ["bounced: user sue is disabled: left"]);
+    assert_eq!(letters_to(&world, "sue"), Vec::<Value>::new());
+    world.until("nothing is left to do", |_| world.is_at_rest());
+    serving.stop();
+}
+
 each_engine!(
+    a_step_that_nobody_can_decide_is_told_and_looked_at_again,
+    who_is_disabled_gets_no_letters,
     a_claim_is_held_approved_debited_paid_and_told,
     a_rejected_claim_leaves_the_wallet_and_comes_again,
     a_claim_submitted_again_has_one_run,

@@ -227,13 +227,18 @@ impl Typesetter {
     /// # Idempotency
     /// As for [`Typesetter::statement_with`].
     pub fn claim(&self, statement: &ClaimStatement) -> Result<Typeset, TypesetError> {
-        let world = self.world_of(serde_json::to_vec(statement)?);
+        let statement = &statement.plain();
+        let world = self.world_of_claim(statement)?;
         let ident = [statement.program.id.as_str(), &statement.partner.id, &statement.claim, &statement.digest].join("/");
         self.set(&world, About { partner: &statement.partner.id, period: &statement.claim, ident, is_tagged: true })
     }
 
     pub(crate) fn world(&self, statement: &Statement, reasons: &Reasons) -> Result<StatementWorld<'_>, TypesetError> {
         Ok(self.world_of(serde_json::to_vec(&Document { statement, reasons })?))
+    }
+
+    pub(crate) fn world_of_claim(&self, statement: &ClaimStatement) -> Result<StatementWorld<'_>, TypesetError> {
+        Ok(self.world_of(serde_json::to_vec(&statement.plain())?))
     }
 
     pub(crate) fn world_of(&self, data: Vec<u8>) -> StatementWorld<'_> {

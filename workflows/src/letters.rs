@@ -82,6 +82,19 @@ pub enum Letter {
         /// Who is asked.
         person: String,
     },
+    /// To those who run the service: a step of a claim waits for somebody who is not there.
+    NobodyToAsk {
+        /// The claim.
+        claim: String,
+        /// Its round.
+        round: i64,
+        /// The step's place in it.
+        step: i64,
+        /// Whether the step came to another role after its deadline.
+        escalated: bool,
+        /// Who is told.
+        person: String,
+    },
     /// The code with which somebody signs in to the page of approvals; it is made when it is sent, so that it is stored nowhere.
     ApprovalCode {
         /// Which, as the books know it.
@@ -124,6 +137,10 @@ impl Letter {
             Self::ApprovalAsked { claim, round, step, escalated, person } => {
                 let escalated = if *escalated { "/escalated" } else { "" };
                 format!("approval_asked/{claim}/{round}/{step}{escalated}/{person}")
+            }
+            Self::NobodyToAsk { claim, round, step, escalated, person } => {
+                let escalated = if *escalated { "/escalated" } else { "" };
+                format!("nobody_to_ask/{claim}/{round}/{step}{escalated}/{person}")
             }
             Self::ApprovalReminder { claim, round, step, number, person } => format!("approval_reminder/{claim}/{round}/{step}/{number}/{person}"),
             Self::ApprovalCode { code } => format!("approval_code/{code}"),

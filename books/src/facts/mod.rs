@@ -6,7 +6,7 @@ mod line;
 pub mod parked;
 mod receive;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::receive::receive;
 use crate::load::row::LoadError;
@@ -53,7 +53,7 @@ pub struct Message {
     pub event: String,
     /// Its type, in the sender's words.
     pub what: String,
-    /// The SHA-256 of its body.
+    /// The SHA-256 of its body; of an event of Stripe's, whose body differs from delivery to delivery, that of what it says.
     pub body_digest: String,
     /// Payments and the invoices that they were for.
     pub payments: Vec<(String, String)>,
@@ -62,13 +62,15 @@ pub struct Message {
 }
 
 /// What a message says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Says {
     /// Nothing that is recorded.
     Nothing,
     /// Facts of one kind, recorded together or not at all.
     Facts {
         /// Their kind.
+        #[serde(serialize_with = "by_name")]
         kind: FactKind,
         /// The facts.
         facts: Vec<Fact>,
@@ -80,6 +82,11 @@ pub enum Says {
     },
     /// What only a person can judge, and why.
     Unclear(String),
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn by_name<S: Serializer>(kind: &FactKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.name())
 }
 
 /// A fact as it was told.

@@ -159,6 +159,8 @@ fn due_query() -> String {
         branch(INVOICE_OF, "SELECT 1 FROM invoice_payments t WHERE t.payment = f.waits_key OR t.payment = f.waits_key2"),
         branch(PAYMENT, "SELECT 1 FROM invoices t WHERE t.id = f.waits_key AND t.paid_at IS NOT NULL"),
         branch(ROOM, "SELECT 1 FROM refunds t WHERE t.invoice = f.waits_key AND t.seq > f.tried_seq"),
+        // Whichever invoice it was of: voids are rare, and what is tried in vain waits on.
+        branch(ROOM, "SELECT 1 FROM voids t WHERE t.kind = 'refunds' AND t.seq > f.tried_seq"),
         branch(ROOM, &format!("SELECT SUM(g.no) FROM fact_events g WHERE {WINS} HAVING SUM(g.no) <> f.tried_with")),
     ];
     for (what, table, fields) in FactKind::references() {

@@ -23,7 +23,8 @@ const ID_MAX: usize = 256;
 /// Takes a message and records what it says. What waits for something is parked, visible, for [`super::parked::retry_due`].
 ///
 /// # Idempotency
-/// (source, event): a repeat changes nothing and is answered as the first time.
+/// (source, event): a repeat changes nothing and is answered as the first time; one with another body is refused, but for Stripe's, where the
+/// first one stands and the difference is logged.
 ///
 /// # Errors
 /// [`FactError`]; nothing is changed then.
@@ -116,7 +117,11 @@ async fn first_answer(tx: &DatabaseTransaction, message: &Message) -> Result<Opt
     let query = "SELECT answer, body_digest FROM fact_events WHERE source = ? AND event = ?";
     let Some(row) = first_row(tx, query, vec![message.source.name().into(), message.event.as_str().into()]).await? else { return Ok(None) };
     if row.string(1)? != message.body_digest {
-        return Err(FactError::OtherBody(message.event.clone()));
+        match message.source {
+            Source::Facts => return Err(FactError::OtherBody(message.event.clone())),
+            // An event of Stripe's never changes under its id: refused, it would come again for days, and the endpoint be shut in the end.
+            Source::Stripe => tracing::warn!(id = message.event, what = message.what, "facts.repeated_otherwise"),
+        }
     }
     Ok(Some(Answer::named(&row.string(0)?)?))
 }

@@ -1,6 +1,7 @@
 //! Campaigns: asked for by one person, approved by another, with a budget, first and last day, and a share of their own if they have one.
 
 use program::calendar::{Date, Instant};
+use program::mdf::noted_at;
 use program::money::{AMOUNT_LIMIT_MINOR, Currency, Rate};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
 use serde_json::{Value as Json, json};
@@ -254,6 +255,7 @@ pub async fn decide(tx: &DatabaseTransaction, id: &str, word: Word, by: &str, re
         users::checked("the reason", reason, users::TEXT_MAX)?;
     }
     if word != Word::Close || found.requested_by != by {
+        users::stays(tx, by).await?;
         users::entitled_for(tx, by, &roles, &found.partner).await?;
     } else {
         may_ask(tx, by, &found.partner, &terms).await?;
@@ -268,6 +270,7 @@ pub async fn decide(tx: &DatabaseTransaction, id: &str, word: Word, by: &str, re
     if word != Word::Close && found.requested_by == by {
         return Err(MdfError::OwnCampaign { campaign: id.to_owned(), by: by.to_owned() });
     }
+    let now = noted_at(now, [Some(found.requested_at), found.decided_at]);
     let (update, values): (&str, Vec<Value>) = if word == Word::Close {
         ("UPDATE campaigns SET status = ?, revision = revision + 1 WHERE id = ?", vec![to.into(), id.into()])
     } else {

@@ -12,6 +12,9 @@ use crate::load::row::{LoadError, execute};
 /// Reminders of one step at most: who has ignored so many is reached by the deadline alone.
 const REMINDERS_MAX: i64 = 100;
 
+/// Seconds until a step that nobody can decide is looked at again, least and most: so that years of looks are none too many for a run.
+const LOOK_AGAIN_S: (i64, i64) = (3_600, 86_400);
+
 /// What was due of a step that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
@@ -57,6 +60,13 @@ pub async fn pass(tx: &DatabaseTransaction, id: &str, now: Instant) -> Result<Du
 #[must_use]
 pub fn next_at(step: &Step) -> Option<Instant> {
     [next_reminder(step), step.due_at].into_iter().flatten().min()
+}
+
+/// When a step is looked at again that nobody can decide: soon at first, less often the longer it waits, once a day at last.
+#[must_use]
+pub fn look_again_at(step: &Step, now: Instant) -> Instant {
+    let waited_s = step.opened_at.map_or(0, |opened_at| (now.0 - opened_at.0) / 1_000_000);
+    restart::after(now, (waited_s / 24).clamp(LOOK_AGAIN_S.0, LOOK_AGAIN_S.1))
 }
 
 /// Reminders are counted from the last one, or from when the role was asked.

@@ -74,6 +74,7 @@ pub struct Outcome {
 /// [`MdfError::Refused`] with its reason, a reason that can't be taken, nobody of the id, no such claim, or the database failed.
 pub async fn decide(tx: &DatabaseTransaction, say: Say<'_>, by: &str, now: Instant) -> Result<Outcome, MdfError> {
     let before = record::locked(tx, say.claim).await?;
+    users::stays(tx, by).await?;
     let person = users::find(tx, by).await?.ok_or_else(|| PersonError::Unknown(by.chars().take(60).collect()))?;
     let is_rejection = say.verdict == Verdict::Reject;
     if is_rejection || say.reason.is_some() {
@@ -88,6 +89,8 @@ pub async fn decide(tx: &DatabaseTransaction, say: Say<'_>, by: &str, now: Insta
         funds::refuse_if_short(tx, &before).await?;
     }
     let step = steps.get(place).ok_or(LoadError::Corrupt { value: before.id.clone(), what: "a step of a claim" })?;
+    let previous = place.checked_sub(1).and_then(|previous| steps.get(previous)?.decision.as_ref());
+    let now = mdf::noted_at(now, [step.opened_at, step.escalated_at, previous.map(|decision| decision.at)]);
     let decided = Ruled { step, role: step.role_asked().to_owned(), amount_minor, digest: &digest };
     write(tx, &before, &decided, say, by, now).await?;
     let claim = if is_rejection {

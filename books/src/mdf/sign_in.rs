@@ -24,7 +24,8 @@ const WRITTEN_MAX: usize = 8;
 
 const HOUR_S: i64 = 3_600;
 
-/// Who may be asked for a code: somebody who may decide the claim's step that waits, by address.
+/// Who may be asked for a code: somebody who may decide the claim's step that waits, by address. Nobody, where the address is another enabled
+/// person's, too: a code that two can read says nothing about who they are.
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
@@ -34,7 +35,13 @@ pub async fn addressed(tx: &DatabaseTransaction, claim: &str, email: &str) -> Re
     }
     let Some(waiting) = asked::waiting(tx, claim).await? else { return Ok(None) };
     let people = asked::people(tx, &waiting).await?;
-    Ok(people.into_iter().find(|person| person.email.trim().eq_ignore_ascii_case(email.trim())))
+    let Some(person) = people.into_iter().find(|person| users::is_same_address(&person.email, email)) else { return Ok(None) };
+    let sharing = users::with_address(tx, email).await?;
+    if sharing.len() > 1 {
+        tracing::warn!(claim, people = sharing.join(" "), "approval.address_shared");
+        return Ok(None);
+    }
+    Ok(Some(person))
 }
 
 /// Records that somebody asks for a code; `id` is the digest of a secret of the browser that asks, which alone can use the code. `None`:

@@ -15,7 +15,7 @@ use super::restart::{self, Cause};
 use super::terms::Terms;
 use super::{MdfError, funds};
 use crate::load::row::{LoadError, execute, first_row};
-use crate::users;
+use crate::users::{self, PersonError};
 
 /// A claim that is submitted.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +57,10 @@ pub async fn submit(tx: &DatabaseTransaction, new: New<'_>, by: &str, now: Insta
     if let Some(claim) = same(tx, new, by).await? {
         return Ok(Submitted { claim, is_new: false });
     }
+    takes_id(new.id)?;
     takes_claims(&campaign, &terms)?;
     let asked_minor = asked(&campaign, &terms, new.receipts_minor, new.wanted_minor)?;
+    let now = mdf::noted_at(now, [campaign.decided_at]);
     let claim = Claim {
         id: new.id.to_owned(),
         campaign: campaign.id,
@@ -131,6 +133,18 @@ pub async fn resubmit(tx: &DatabaseTransaction, id: &str, anew: Anew, by: &str, 
     funds::hold(tx, &claim, &terms, now).await?;
     tell(tx, &claim, by, "resubmitted", now).await?;
     Ok(claim)
+}
+
+/// Some ids would be something else's: of the run of another claim's later round, or of no page.
+fn takes_id(id: &str) -> Result<(), MdfError> {
+    let of_round = id.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (round "));
+    let is_of_round = of_round.is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    let why = match id {
+        "." | ".." => "no address can end with it",
+        _ if is_of_round => "the run of a claim that is submitted again is called so",
+        _ => return Ok(()),
+    };
+    Err(PersonError::Text { what: "the claim's id", text: id.chars().take(60).collect(), why }.into())
 }
 
 fn takes_claims(campaign: &Campaign, terms: &Terms) -> Result<(), MdfError> {

@@ -3,10 +3,12 @@
 pub mod asked;
 pub mod decision;
 pub mod digest;
+pub mod moment;
 pub mod statement;
 pub mod status;
 
 pub use asked::{AskedError, asked_minor, route};
 pub use decision::{Decided, Decider, Refusal, Shown, StepOfRoute, Verdict, decide};
 pub use digest::{Claim, Document};
+pub use moment::noted_at;
 pub use status::{IllegalMove, Status};

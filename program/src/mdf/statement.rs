@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::statement::plain;
+
 /// The number of the form that templates read.
 pub const FORMAT: u32 = 1;
 
@@ -73,4 +75,60 @@ pub struct ClaimStatement {
     pub proofs: Vec<Proof>,
     /// The digest of the claim as it was executed.
     pub digest: String,
+}
+
+impl Named {
+    fn plain(&self) -> Self {
+        Self { id: plain(&self.id), name: plain(&self.name) }
+    }
+}
+
+impl ClaimStatement {
+    /// The statement with texts that a page can show: control characters become spaces, and marks that turn the reading direction go, so that no
+    /// name turns the figures beside it.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        // Each field is named, so that a new one is thought of.
+        let Self {
+            format,
+            claim,
+            campaign,
+            program,
+            partner,
+            currency,
+            receipts,
+            asked,
+            amount,
+            wallet_balance,
+            submitted_on,
+            paid_on,
+            payout,
+            account_ends_in,
+            approvals,
+            proofs,
+            digest,
+        } = self;
+        let approval =
+            |Approval { role, by, on, amount }: &Approval| Approval { role: plain(role), by: plain(by), on: plain(on), amount: plain(amount) };
+        let proof = |Proof { name, sha256 }: &Proof| Proof { name: plain(name), sha256: plain(sha256) };
+        Self {
+            format: *format,
+            claim: plain(claim),
+            campaign: campaign.plain(),
+            program: program.plain(),
+            partner: partner.plain(),
+            currency: plain(currency),
+            receipts: plain(receipts),
+            asked: plain(asked),
+            amount: plain(amount),
+            wallet_balance: plain(wallet_balance),
+            submitted_on: plain(submitted_on),
+            paid_on: plain(paid_on),
+            payout: plain(payout),
+            account_ends_in: plain(account_ends_in),
+            approvals: approvals.iter().map(approval).collect(),
+            proofs: proofs.iter().map(proof).collect(),
+            digest: plain(digest),
+        }
+    }
 }

@@ -99,10 +99,12 @@ pub(super) fn chargeback(dispute: &Object<'_>) -> Result<Option<Says>, String> {
     Ok(Some(one(of_dispute(dispute, &row, dispute.seconds("created")?)?)))
 }
 
-/// A dispute that is closed: won, the money is back; lost, nothing more.
+/// A dispute that is closed: won, the money is back; lost, it has gone when the dispute was opened, which may not have been told.
 pub(super) fn dispute_closed(dispute: &Object<'_>, closed_s: i64) -> Result<Option<Says>, String> {
-    if dispute.text("status")? != Some("won") {
-        return Ok(None);
+    match dispute.text("status")? {
+        Some("won") => {}
+        Some("lost") => return chargeback(dispute),
+        Some(_) | None => return Ok(None),
     }
     let id = dispute.needed("id")?;
     Ok(Some(one(of_dispute(dispute, &json!({ "id": format!("{id}/won"), "kind": "chargeback_won", "of": id }), closed_s)?)))

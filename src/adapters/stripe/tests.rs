@@ -127,13 +127,15 @@ fn refunds_that_succeeded() {
 }
 
 #[test]
-fn disputes_opened_and_won() {
+fn disputes_opened_won_and_lost() {
     let dispute = |status: &str| json!({ "id": "du_1", "amount": 9_000, "currency": "usd", "created": 7, "charge": "ch_1", "payment_intent": "pi_1", "status": status });
     let (_, row, of) = fact("charge.dispute.created", &dispute("needs_response"));
     assert_eq!((row, of), (json!({ "id": "du_1", "kind": "chargeback" }), Some(money("90", 7))));
     let (_, row, of) = fact("charge.dispute.closed", &dispute("won"));
     assert_eq!((row, of), (json!({ "id": "du_1/won", "kind": "chargeback_won", "of": "du_1" }), Some(money("90", 1_767_225_600))));
-    for (r#type, status) in [("created", "warning_needs_response"), ("closed", "warning_closed"), ("closed", "lost"), ("created", "prevented")] {
+    let (_, row, of) = fact("charge.dispute.closed", &dispute("lost"));
+    assert_eq!((row, of), (json!({ "id": "du_1", "kind": "chargeback" }), Some(money("90", 7))), "as if it had been told before");
+    for (r#type, status) in [("created", "warning_needs_response"), ("closed", "warning_closed"), ("closed", "prevented"), ("created", "prevented")] {
         assert_eq!(event(&format!("charge.dispute.{type}"), &dispute(status)).says, None, "{type} {status}");
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn keep(paths: &[PathBuf], config: &ConfigArgs) -> Result<Vec<K
     }
     // All are looked at before the first is kept.
     let read = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-    let files = Files::open(&config.load()?.files.url)?;
+    let files = Files::open(&config.files()?.url)?;
     let mut kept = Vec::new();
     for (name, media_type, content) in read {
         let bytes = i64::try_from(content.len()).unwrap_or(i64::MAX);

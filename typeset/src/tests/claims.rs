@@ -2,7 +2,7 @@
 
 use program::mdf::statement::{Approval, ClaimStatement, FORMAT, Named, Proof};
 
-use super::sample::pages_of;
+use super::sample::{pages_of, text_in};
 use crate::{FontDirs, Template, Typesetter};
 
 fn named(id: &str, name: &str) -> Named {
@@ -44,6 +44,33 @@ fn a_claim_shows_its_figures_people_and_proofs_as_text() {
         assert!(text.contains(&bare(shown)), "{shown} is not in {text}");
     }
     assert!(text.contains(&bare("#eval(\"1\") *invoice*.pdf")), "names are inert: {text}");
+}
+
+/// A name that turns the reading direction would turn the figures beside it.
+#[test]
+fn names_turn_no_figures_and_break_no_lines() {
+    let turned = "Ac\u{202E}me\u{2067} \u{7}Ltd";
+    let of = |id: &str| Named { id: format!("{id}\u{202E}"), name: turned.into() };
+    let hostile = ClaimStatement {
+        claim: "CL-1\u{202D}".into(),
+        campaign: of("webinar"),
+        program: of("reseller"),
+        partner: of("acme"),
+        approvals: vec![Approval { role: "channel\u{200F}".into(), by: turned.into(), ..claim().approvals[0].clone() }],
+        proofs: vec![Proof { name: "fdp.\u{202E}invoice\u{2028}.csv".into(), ..claim().proofs[0].clone() }],
+        ..claim()
+    };
+    let typesetter = typesetter();
+    let (document, warnings) = typesetter.lay_out(&typesetter.world_of_claim(&hostile).expect("JSON")).expect("a claim is set");
+    assert_eq!(warnings, []);
+    let text: String = document.pages().iter().map(|page| text_in(&page.frame)).collect();
+    let turns = |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{7}');
+    assert!(!text.contains(turns), "{text:?}");
+    let unread = pages_of(&typesetter, &serde_json::to_vec(&hostile).expect("JSON")).join("\n");
+    assert!(unread.contains(turns), "a page would show them as they are: {unread:?}");
+    assert!(text.contains("Acme") && text.contains("fdp.invoice"), "{text}");
+    let set = typesetter.claim(&hostile).expect("a claim is set");
+    assert!(set.pdf.starts_with(b"%PDF-"));
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub(super) fn pages_of(typesetter: &Typesetter, data: &[u8]) -> Vec<String> {
     document.pages().iter().map(|page| text_in(&page.frame)).collect()
 }
 
-fn text_in(frame: &Frame) -> String {
+pub(super) fn text_in(frame: &Frame) -> String {
     let mut text = String::new();
     for (_, item) in frame.items() {
         match item {

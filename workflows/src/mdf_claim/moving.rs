@@ -6,6 +6,7 @@ use books::mdf::deadline::{self, Due};
 use books::mdf::{Claim, MdfError, asked, end};
 use books::payouts::intend::{Names, Purpose};
 use books::payouts::limits::Limits;
+use books::users::{self, ADMIN, OPS};
 use durable::{Clock, Instant, RunId, StepError, TxStep};
 use program::mdf::Status;
 use sea_orm::DatabaseTransaction;
@@ -51,8 +52,9 @@ impl TxStep<DatabaseTransaction> for Look {
         let due = deadline::pass(tx, &self.claim, now).await.map_err(|error| told(&error))?;
         let waiting = asked::waiting(tx, &self.claim).await.map_err(|error| told(&error))?;
         if let Some(waiting) = waiting {
-            ask(tx, &waiting, due, now).await?;
-            let wake_at = deadline::next_at(&waiting.step).map(steps::at);
+            let is_asked = ask(tx, &waiting, due, now).await?;
+            let looked_at = (!is_asked).then(|| deadline::look_again_at(&waiting.step, now));
+            let wake_at = [deadline::next_at(&waiting.step), looked_at].into_iter().flatten().min().map(steps::at);
             return Ok(Seen { status: waiting.claim.status.name().into(), waits_for: Some(waiting.step.role), wake_at });
         }
         let claim = found(tx, &self.claim).await?;
@@ -63,10 +65,15 @@ impl TxStep<DatabaseTransaction> for Look {
     }
 }
 
-/// Each person is asked once a step, also one who has the role only since; and reminded when that is due.
-async fn ask(tx: &DatabaseTransaction, waiting: &asked::Waiting, due: Due, now: program::calendar::Instant) -> Result<(), StepError> {
+/// Each person is asked once a step, also one who has the role only since; and reminded when that is due. Whether there is anybody.
+async fn ask(tx: &DatabaseTransaction, waiting: &asked::Waiting, due: Due, now: program::calendar::Instant) -> Result<bool, StepError> {
     let people = asked::people(tx, waiting).await.map_err(|error| StepError::caused_by(&error))?;
     let asked::Waiting { claim, step, .. } = waiting;
+    if people.is_empty() {
+        tracing::warn!(claim = %claim.id, step = step.ordinal, role = step.role_asked(), "claim.nobody_to_ask");
+        tell_operators(tx, waiting, now).await?;
+        return Ok(false);
+    }
     for person in people {
         let (claim, round, ordinal) = (claim.id.clone(), claim.round, step.ordinal);
         let letter = if due == Due::Reminder {
@@ -75,6 +82,22 @@ async fn ask(tx: &DatabaseTransaction, waiting: &asked::Waiting, due: Due, now: 
             Letter::ApprovalAsked { claim, round, step: ordinal, escalated: step.escalated_at.is_some(), person: person.id }
         };
         letters::post_in_step(tx, &letter, now).await?;
+    }
+    Ok(true)
+}
+
+/// Tells those who run the service, once a step, that nobody can decide it: operations, or where there are none the administrators.
+async fn tell_operators(tx: &DatabaseTransaction, waiting: &asked::Waiting, now: program::calendar::Instant) -> Result<(), StepError> {
+    let asked::Waiting { claim, step, .. } = waiting;
+    let mut people = Vec::new();
+    for role in [OPS, ADMIN] {
+        if people.is_empty() {
+            people = users::with_role(tx, role, &claim.partner).await.map_err(|error| StepError::caused_by(&error))?;
+        }
+    }
+    for person in people {
+        let (claim, round, ordinal, escalated) = (claim.id.clone(), claim.round, step.ordinal, step.escalated_at.is_some());
+        letters::post_in_step(tx, &Letter::NobodyToAsk { claim, round, step: ordinal, escalated, person }, now).await?;
     }
     Ok(())
 }
