@@ -112,7 +112,12 @@ impl Postman {
     /// [`PostmanError`].
     pub fn new(mail: &crate::config::Mail, statements: &crate::config::Statements) -> Result<Self, PostmanError> {
         #[cfg(feature = "pdf")]
-        let look = Look { template: statements.template.clone(), fonts: statements.fonts.clone(), system_fonts: false, allow_missing_glyphs: false };
+        let look = Look {
+            template: statements.template.clone(),
+            claim_template: statements.claim_template.clone(),
+            fonts: statements.fonts.clone(),
+            ..Look::default()
+        };
         #[cfg(not(feature = "pdf"))]
         let _ = statements;
         let host = mail.from.rsplit_once('@').map_or("tributary.invalid", |(_, host)| host.trim_end_matches('>').trim());
