@@ -239,6 +239,26 @@ impl Postman {
                 });
                 Ok(Told { to, worded, attachments: Vec::new() })
             }
+            Letter::PayoutFailed { payout, person } => {
+                let id: PayoutId = payout.parse().map_err(|error: program::payout::NotAPayoutId| Unwritten::Nothing(error.to_string()))?;
+                let payout = record::find(tx, &id).await?.ok_or_else(|| Unwritten::Nothing(format!("there is no payout {id}")))?;
+                let partner = contacts::of_partner(tx, &payout.partner).await?.map_or_else(|| payout.partner.to_string(), |contact| contact.name);
+                let (name, to) = match person {
+                    Some(id) => claims::person(tx, id).await?,
+                    None => address(tx, &payout.partner).await?,
+                };
+                let worded = Worded::PayoutFailed(letter::PayoutFailed {
+                    name,
+                    partner,
+                    reference: payout.reference.to_string(),
+                    payout: payout.id.to_string(),
+                    amount: payout.currency.format_minor(payout.amount_minor),
+                    currency: payout.currency.code().into(),
+                    reason: payout.state.reason().filter(|reason| !reason.is_empty()).unwrap_or("no reason was given").to_owned(),
+                    to_finance: person.is_some(),
+                });
+                Ok(Told { to, worded, attachments: Vec::new() })
+            }
             Letter::CertificationExpiring { certification } => {
                 let found = certifications::find(tx, certification).await?;
                 let found = found.ok_or_else(|| Unwritten::Nothing(format!("there is no certificate {certification}")))?;
@@ -269,7 +289,7 @@ impl Postman {
             Letter::ApprovalAsked { claim, step, escalated, person, .. } => claims::approval(self, tx, claim, (*step, *escalated, 0), person).await,
             Letter::ApprovalReminder { claim, step, number, person, .. } => claims::approval(self, tx, claim, (*step, false, *number), person).await,
             Letter::ApprovalCode { .. } => Err(Unwritten::Nothing("a code is made in a transaction of its own".into())),
-            Letter::ClaimDecided { claim, status, .. } => claims::decided(tx, claim, status).await,
+            Letter::ClaimDecided { claim, round, status } => claims::decided(tx, claim, *round, status).await,
             Letter::ClaimFailed { claim, person } => claims::failed(tx, claim, person.as_deref()).await,
             Letter::ClaimStatement { claim } => claims::statement(self, tx, claim).await,
         }

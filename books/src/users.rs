@@ -196,6 +196,16 @@ pub async fn list(tx: &DatabaseTransaction) -> Result<Vec<User>, LoadError> {
     Ok(users)
 }
 
+/// The ids of those who have a role, may act, and don't belong to a partner, in order.
+///
+/// # Errors
+/// The database failed.
+pub async fn with_role(tx: &DatabaseTransaction, role: &str, not_of: &str) -> Result<Vec<String>, LoadError> {
+    let query = "SELECT u.id FROM users u JOIN user_roles r ON r.person = u.id WHERE r.role = ? AND u.disabled_at IS NULL \
+                 AND (u.partner IS NULL OR u.partner <> ?) ORDER BY u.id";
+    rows(tx, query, vec![role.into(), not_of.into()]).await?.iter().map(|row| row.string(0)).collect()
+}
+
 /// A person, if recorded.
 ///
 /// # Errors

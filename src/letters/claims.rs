@@ -3,6 +3,7 @@
 use books::mdf::{Claim, MdfError, campaigns};
 use books::{contacts, mdf, users};
 use program::calendar::Instant;
+use program::mdf::Status;
 use reqwest::Url;
 use sea_orm::DatabaseTransaction;
 use workflows::ports::Attachment;
@@ -23,7 +24,7 @@ async fn found(tx: &DatabaseTransaction, claim: &str) -> Result<(Claim, String, 
 }
 
 /// A person's name and address.
-async fn person(tx: &DatabaseTransaction, id: &str) -> Result<(String, String), Unwritten> {
+pub(super) async fn person(tx: &DatabaseTransaction, id: &str) -> Result<(String, String), Unwritten> {
     let user = users::find(tx, id).await?.ok_or_else(|| Unwritten::Nothing(format!("user {id} is not recorded")))?;
     Ok((user.name, user.email))
 }
@@ -86,19 +87,24 @@ fn word(text: &str) -> String {
     if is_plain && !text.is_empty() { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
-/// Tells who submitted a claim what it has come to.
-pub(super) async fn decided(tx: &DatabaseTransaction, claim: &str, status: &str) -> Result<Told, Unwritten> {
+/// Tells who submitted a claim what a round of it has come to: what was rejected may be submitted again before this is written.
+pub(super) async fn decided(tx: &DatabaseTransaction, claim: &str, round: i64, status: &str) -> Result<Told, Unwritten> {
     let (claim, campaign, partner) = found(tx, claim).await?;
     let (name, to) = person(tx, &claim.submitted_by).await?;
+    let steps = mdf::steps(tx, &claim.id, round).await?;
+    let last = steps.into_iter().filter_map(|step| step.decision).next_back();
+    let rejected = last.clone().filter(|decision| !decision.is_approval && status == Status::Rejected.name());
+    let asked_minor = mdf::asked_in_round(tx, &claim.id, round).await?.unwrap_or(claim.asked_minor);
+    let amount_minor = if round == claim.round { claim.amount_minor } else { last.map_or(asked_minor, |decision| decision.amount_minor) };
     let worded = Worded::ClaimDecided(letter::ClaimDecided {
         name,
         partner,
         campaign,
-        asked: claim.currency.format_minor(claim.asked_minor),
-        amount: claim.currency.format_minor(claim.amount_minor),
+        asked: claim.currency.format_minor(asked_minor),
+        amount: claim.currency.format_minor(amount_minor),
         currency: claim.currency.code().into(),
         status: status.to_owned(),
-        reason: claim.reason.unwrap_or_default(),
+        reason: rejected.and_then(|decision| decision.reason).or(claim.reason).unwrap_or_default(),
         claim: claim.id,
     });
     Ok(Told { to, worded, attachments: Vec::new() })

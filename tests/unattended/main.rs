@@ -69,3 +69,4 @@ mod restored;
 mod story;
 mod two_services;
 mod webhooks;
+mod withdrawals;
