@@ -10,6 +10,7 @@ use workflows::ports::Attachment;
 
 use super::{Postman, Told, Unwritten, address};
 use crate::adapters::mail::letter::{self, Letter as Worded};
+use crate::approvals::LINK;
 
 fn told(error: MdfError) -> Unwritten {
     if let MdfError::Load(error) = error { Unwritten::Books(error) } else { Unwritten::Nothing(error.to_string()) }
@@ -29,13 +30,13 @@ pub(super) async fn person(tx: &DatabaseTransaction, id: &str) -> Result<(String
     Ok((user.name, user.email))
 }
 
-/// Asks an approver, or reminds one: `(step, escalated, reminder)`.
+/// Asks an approver, or reminds one: `(step, escalated, reminder)`, and who with what the link carries.
 pub(super) async fn approval(
     postman: &Postman,
     tx: &DatabaseTransaction,
     claim: &str,
     (step, escalated, reminder): (i64, bool, i64),
-    by: &str,
+    (by, token): (&str, Option<&str>),
 ) -> Result<Told, Unwritten> {
     let (claim, campaign, partner) = found(tx, claim).await?;
     let (name, to) = person(tx, by).await?;
@@ -59,7 +60,7 @@ pub(super) async fn approval(
         currency: claim.currency.code().into(),
         proofs,
         due_at: step.due_at.map(to_the_minute).unwrap_or_default(),
-        link: postman.public_url.as_ref().and_then(|url| link(url, &claim.id)).unwrap_or_default(),
+        link: postman.public_url.as_ref().and_then(|url| link(url, &claim.id, token)).unwrap_or_default(),
         approve: format!("tributary mdf claim approve --by={} -- {}", word(by), word(&claim.id)),
         reject: format!("tributary mdf claim reject --by={} --reason 'WHY' -- {}", word(by), word(&claim.id)),
         claim: claim.id,
@@ -74,10 +75,13 @@ fn to_the_minute(at: Instant) -> String {
     at.utc().format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// A pointer to a claim, without any authority.
-fn link(public_url: &Url, claim: &str) -> Option<String> {
+/// A pointer to a claim, without any authority; by what it carries, codes that are asked for from the mail are told from others.
+fn link(public_url: &Url, claim: &str, token: Option<&str>) -> Option<String> {
     let mut url = public_url.clone();
     url.path_segments_mut().ok()?.pop_if_empty().push("approvals").push(claim);
+    if let Some(token) = token {
+        url.query_pairs_mut().append_pair(LINK, token);
+    }
     Some(url.into())
 }
 
@@ -183,7 +187,8 @@ mod tests {
     #[test]
     fn a_link_points_to_a_claim_whatever_its_id() {
         let url: Url = "https://partners.example.com/tributary/".parse().expect("a URL");
-        assert_eq!(link(&url, "CL-1").as_deref(), Some("https://partners.example.com/tributary/approvals/CL-1"));
-        assert_eq!(link(&url, "../a b?c#d").as_deref(), Some("https://partners.example.com/tributary/approvals/..%2Fa%20b%3Fc%23d"));
+        assert_eq!(link(&url, "CL-1", None).as_deref(), Some("https://partners.example.com/tributary/approvals/CL-1"));
+        assert_eq!(link(&url, "../a b?c#d", None).as_deref(), Some("https://partners.example.com/tributary/approvals/..%2Fa%20b%3Fc%23d"));
+        assert_eq!(link(&url, "CL-1", Some("0a1b")).as_deref(), Some("https://partners.example.com/tributary/approvals/CL-1?from=0a1b"));
     }
 }
