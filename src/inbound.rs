@@ -88,10 +88,9 @@ impl Inbound {
         }
         if let Ok(id) = event.payout.parse::<PayoutId>()
             && let Some(payout) = record::find(tx, &id).await.map_err(|error| RecordError::Unavailable(error.to_string()))?
-            && let Some(run) = payout.workflow.as_deref()
         {
-            let woken = workflows::payout::look_again(tx, run, &format!("event {}", event.id), now).await;
-            woken.map_err(|error| RecordError::Unavailable(error.to_string()))?;
+            let told = workflows::payout::changed(tx, &payout, &format!("event {}", event.id), now).await;
+            told.map_err(|error| RecordError::Unavailable(error.to_string()))?;
         }
         Ok(Answer::Recorded)
     }

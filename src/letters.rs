@@ -120,7 +120,12 @@ impl Postman {
     /// [`PostmanError`].
     pub fn new(mail: &crate::config::Mail, statements: &crate::config::Statements) -> Result<Self, PostmanError> {
         #[cfg(feature = "pdf")]
-        let look = Look { template: statements.template.clone(), fonts: statements.fonts.clone(), system_fonts: false, allow_missing_glyphs: false };
+        let look = Look {
+            template: statements.template.clone(),
+            claim_template: statements.claim_template.clone(),
+            fonts: statements.fonts.clone(),
+            ..Look::default()
+        };
         #[cfg(not(feature = "pdf"))]
         let _ = statements;
         let host = mail.from.rsplit_once('@').map_or("tributary.invalid", |(_, host)| host.trim_end_matches('>').trim());
@@ -151,7 +156,11 @@ impl Postman {
             Ok(letter) => letter,
             Err(error) => return Sent::Never { reason: format!("the letter can't be read: {error}") },
         };
-        let mail = match self.write(books, &letter, (&message.key, Instant(message.created_at.0)), now).await {
+        let written = match self.token_of_link(books, &letter, now).await {
+            Ok(token) => self.write(books, &letter, (&message.key, Instant(message.created_at.0)), (now, token.as_deref())).await,
+            Err(error) => Err(error),
+        };
+        let mail = match written {
             Ok(mail) => mail,
             Err(Unwritten::Books(LoadError::Database(error))) => return Sent::Later { reason: format!("the books can't be read: {error}") },
             Err(error @ Unwritten::Disabled { .. }) => return Sent::Bounced { reason: error.to_string() },
@@ -168,15 +177,30 @@ impl Postman {
     /// # Errors
     /// [`Unwritten`].
     pub async fn words(&self, books: &Books, letter: &Letter) -> Result<Mail, Unwritten> {
-        self.write(books, letter, (&letter.key(), Instant(0)), Instant(0)).await
+        self.write(books, letter, (&letter.key(), Instant(0)), (Instant(0), None)).await
     }
 
-    async fn write(&self, books: &Books, letter: &Letter, (key, at): (&str, Instant), now: Instant) -> Result<Mail, Unwritten> {
+    /// What the link of a letter to an approver carries: made when it is sent, and kept by its digest alone.
+    async fn token_of_link(&self, books: &Books, letter: &Letter, now: Instant) -> Result<Option<String>, Unwritten> {
+        let (Letter::ApprovalAsked { claim, person, .. } | Letter::ApprovalReminder { claim, person, .. }) = letter else { return Ok(None) };
+        if self.public_url.is_none() {
+            return Ok(None);
+        }
+        codes::link(books, claim, person, now).await.map(Some)
+    }
+
+    async fn write(
+        &self,
+        books: &Books,
+        letter: &Letter,
+        (key, at): (&str, Instant),
+        (now, token): (Instant, Option<&str>),
+    ) -> Result<Mail, Unwritten> {
         let Told { to, worded, attachments } = if let Letter::ApprovalCode { code } = letter {
             codes::write(books, code, now).await?
         } else {
             let tx = books.begin_read().await.map_err(LoadError::from)?;
-            let told = self.told(&tx, letter).await;
+            let told = self.told(&tx, letter, token).await;
             tx.rollback().await.map_err(LoadError::from)?;
             told?
         };
@@ -193,7 +217,7 @@ impl Postman {
         })
     }
 
-    async fn told(&self, tx: &DatabaseTransaction, letter: &Letter) -> Result<Told, Unwritten> {
+    async fn told(&self, tx: &DatabaseTransaction, letter: &Letter, token: Option<&str>) -> Result<Told, Unwritten> {
         match letter {
             Letter::Statement { program, partner, period, currency } => {
                 let stored = stored(tx, program, partner, period, currency).await?;
@@ -243,6 +267,26 @@ impl Postman {
                 });
                 Ok(Told { to, worded, attachments: Vec::new() })
             }
+            Letter::PayoutFailed { payout, person } => {
+                let id: PayoutId = payout.parse().map_err(|error: program::payout::NotAPayoutId| Unwritten::Nothing(error.to_string()))?;
+                let payout = record::find(tx, &id).await?.ok_or_else(|| Unwritten::Nothing(format!("there is no payout {id}")))?;
+                let partner = contacts::of_partner(tx, &payout.partner).await?.map_or_else(|| payout.partner.to_string(), |contact| contact.name);
+                let (name, to) = match person {
+                    Some(id) => claims::person(tx, id).await?,
+                    None => address(tx, &payout.partner).await?,
+                };
+                let worded = Worded::PayoutFailed(letter::PayoutFailed {
+                    name,
+                    partner,
+                    reference: payout.reference.to_string(),
+                    payout: payout.id.to_string(),
+                    amount: payout.currency.format_minor(payout.amount_minor),
+                    currency: payout.currency.code().into(),
+                    reason: payout.state.reason().filter(|reason| !reason.is_empty()).unwrap_or("no reason was given").to_owned(),
+                    to_finance: person.is_some(),
+                });
+                Ok(Told { to, worded, attachments: Vec::new() })
+            }
             Letter::CertificationExpiring { certification } => {
                 let found = certifications::find(tx, certification).await?;
                 let found = found.ok_or_else(|| Unwritten::Nothing(format!("there is no certificate {certification}")))?;
@@ -270,11 +314,15 @@ impl Postman {
                 });
                 Ok(Told { to, worded, attachments: Vec::new() })
             }
-            Letter::ApprovalAsked { claim, step, escalated, person, .. } => claims::approval(self, tx, claim, (*step, *escalated, 0), person).await,
+            Letter::ApprovalAsked { claim, step, escalated, person, .. } => {
+                claims::approval(self, tx, claim, (*step, *escalated, 0), (person, token)).await
+            }
             Letter::NobodyToAsk { claim, step, person, .. } => claims::nobody_to_ask(tx, claim, *step, person).await,
-            Letter::ApprovalReminder { claim, step, number, person, .. } => claims::approval(self, tx, claim, (*step, false, *number), person).await,
+            Letter::ApprovalReminder { claim, step, number, person, .. } => {
+                claims::approval(self, tx, claim, (*step, false, *number), (person, token)).await
+            }
             Letter::ApprovalCode { .. } => Err(Unwritten::Nothing("a code is made in a transaction of its own".into())),
-            Letter::ClaimDecided { claim, status, .. } => claims::decided(tx, claim, status).await,
+            Letter::ClaimDecided { claim, round, status } => claims::decided(tx, claim, *round, status).await,
             Letter::ClaimFailed { claim, person } => claims::failed(tx, claim, person.as_deref()).await,
             Letter::ClaimStatement { claim } => claims::statement(self, tx, claim).await,
         }

@@ -78,8 +78,10 @@ impl StatementError {
 /// How statements look.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
-    /// A template instead of the built-in one.
+    /// A template of settlements instead of the built-in one.
     pub template: Option<PathBuf>,
+    /// A template of claims instead of the built-in one.
+    pub claim_template: Option<PathBuf>,
     /// Where fonts are looked for beside the built-in ones.
     pub fonts: Vec<PathBuf>,
     /// Whether the machine's fonts serve, too: what is printed then depends on it.
@@ -98,12 +100,13 @@ impl Look {
         self.typesetter_of(template)
     }
 
-    /// Reads the fonts for statements of claims, which have a template of their own.
+    /// Reads template and fonts for statements of claims, which have a template of their own.
     ///
     /// # Errors
     /// [`StatementError::Typeset`].
     pub fn typesetter_of_claims(&self) -> Result<Typesetter, StatementError> {
-        self.typesetter_of(Template::claim())
+        let template = self.claim_template.as_deref().map_or_else(|| Ok(Template::claim()), Template::read)?;
+        self.typesetter_of(template)
     }
 
     fn typesetter_of(&self, template: Template) -> Result<Typesetter, StatementError> {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use books::audit::seal;
 use books::facts::parked;
 use books::load::row::{LoadError, rows};
-use books::payouts::inbound;
 use durable::runs;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sea_orm::DatabaseTransaction;
 use workflows::SettlementRun;
+use workflows::payout::retry_parked as retry_messages;
 use workflows::settlement_run::SettlementInput;
 
 use super::{Shared, causes};
@@ -117,8 +117,14 @@ async fn final_without_run(tx: &DatabaseTransaction) -> Result<Vec<(String, Stri
 
 async fn retry_parked(shared: &Shared) -> Result<(), Failed> {
     let tx = shared.books.begin_write().await?;
-    match inbound::retry_parked(&tx, RETRIED_MAX, shared.now()).await {
-        Ok(_) => Ok(tx.commit().await?),
+    match retry_messages(&tx, RETRIED_MAX, shared.now()).await {
+        Ok(count) => {
+            tx.commit().await?;
+            if count > 0 {
+                shared.engine.hint();
+            }
+            Ok(())
+        }
         Err(error) => {
             tx.rollback().await?;
             Err(error.into())

@@ -2,12 +2,12 @@
 
 use books::mdf::decide::{Outcome, Say, Via, decide};
 use books::mdf::{self, MdfError};
-use durable::runs::RunError;
 use program::calendar::Instant;
 use program::mdf::{Refusal, Verdict};
 use program::money::MoneyError;
 use sea_orm::{DatabaseTransaction, DbErr};
 use workflows::mdf_claim;
+use workflows::payout::WakeError;
 
 /// A decision as it came.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +51,9 @@ pub enum NotDecided {
     /// Another step waits than the one that the page showed.
     #[error("the claim has gone on to another step since it was shown; look at it again")]
     OtherStep,
-    /// The claim's run can't be told.
+    /// The claim's run, or who submitted it, can't be told.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(#[from] WakeError),
 }
 
 impl NotDecided {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use books::connection::Books;
 use books::load::row::LoadError;
 use books::mdf::decide::{Outcome, Via, is_decided, refusal};
-use books::mdf::sign_in::{self, Session};
+use books::mdf::sign_in::{self, Asking, Session};
 use books::mdf::{self, Claim, MdfError, Proof, asked};
 use books::users::User;
 use durable::outbox::OutboxError;
@@ -31,6 +31,8 @@ use self::pages::{PageError, Pages};
 use self::secrets::NoRandomness;
 use crate::adapters::files::{Files, FilesError};
 
+/// What the link of a mail is called where it carries something, in addresses and forms.
+pub const LINK: &str = "from";
 /// Askings for codes that are looked into at the same time.
 const ASKINGS_MAX: usize = 4;
 /// How often a decision is tried that met a worker of the service on its way.
@@ -140,16 +142,18 @@ impl Approvals {
     }
 
     /// Begins to mail a code to an address, if it is that of somebody who may decide the claim now, and gives the token of the asking:
-    /// the code counts together with it. The answer comes first and is the same whoever asks for whom.
+    /// the code counts together with it. The answer comes first and is the same whoever asks for whom, and wherever from: `link` is what the
+    /// link of a mail carried.
     ///
     /// # Errors
     /// [`DeskError::Random`], [`DeskError::Busy`].
-    pub fn ask(self: &Arc<Self>, claim: String, email: String) -> Result<String, DeskError> {
+    pub fn ask(self: &Arc<Self>, claim: String, email: String, link: Option<&str>) -> Result<String, DeskError> {
         let permit = Arc::clone(&self.asking).try_acquire_owned().map_err(|_| DeskError::Busy)?;
         let token = secrets::token()?;
-        let (desk, id) = (Arc::clone(self), secrets::token_digest(&token));
+        let (desk, id, link) = (Arc::clone(self), secrets::token_digest(&token), link.map(secrets::token_digest));
         tokio::spawn(async move {
-            if let Err(error) = desk.mail_code(&claim, &email, &id).await {
+            let asking = Asking { claim: &claim, email: &email, id: &id, link: link.as_deref() };
+            if let Err(error) = desk.mail_code(asking).await {
                 tracing::error!(claim, %error, "approval.code_not_asked");
             }
             drop(permit);
@@ -157,7 +161,8 @@ impl Approvals {
         Ok(token)
     }
 
-    async fn mail_code(&self, claim: &str, email: &str, id: &str) -> Result<(), DeskError> {
+    async fn mail_code(&self, asking: Asking<'_>) -> Result<(), DeskError> {
+        let Asking { claim, email, id, .. } = asking;
         // Whoever asks for nobody takes no lock.
         let tx = self.books.begin_read().await?;
         let somebody = sign_in::addressed(&tx, claim, email).await;
@@ -169,7 +174,7 @@ impl Approvals {
         let now = self.now();
         let tx = self.books.begin_write().await?;
         let asked = async {
-            let person = sign_in::ask(&tx, claim, email, id, now).await?;
+            let person = sign_in::ask(&tx, asking, now).await?;
             if person.is_some() {
                 letters::post(&tx, &Letter::ApprovalCode { code: id.to_owned() }, now).await?;
             }

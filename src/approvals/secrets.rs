@@ -3,7 +3,7 @@
 //! Tokens have 256 random bits, so their plain SHA-256 can be stored. A code has eight digits, and no digest protects so few from somebody
 //! who reads the database. Four things do: it counts only together with the token of the browser that asked for it, of which the database
 //! has the digest alone; it is tried five times at most; it is good for ten minutes; it is used once. Five codes of a person within an hour
-//! leave a guesser 25 tries in a hundred million.
+//! leave a guesser 25 tries in a hundred million; the five more that the link of the person's own mail gives are no stranger's.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};

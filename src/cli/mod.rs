@@ -15,6 +15,8 @@ mod mdf;
 mod mistakes;
 mod output;
 mod payout;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod program;
 mod recertify;
 mod reconcile;

@@ -2,14 +2,18 @@
 
 use std::process::ExitCode;
 
+use books::connection::Books;
 use books::explain::text::inert;
+use books::instance;
 use books::payouts::intend::{self, Names};
+use books::payouts::withdraw::{self, Withdrawal};
 use books::payouts::{PayoutError, bank_files, by_hand, exceptions, record, retry, switch};
 use clap::{Args, Subcommand};
 use durable::runs;
 use program::payout::{NotAPayoutId, Payout, PayoutId, Word};
 use workflows::PayoutRun;
 use workflows::payout::{PayoutInput, id_of_payment, look_again_at_held};
+use workflows::ports::{PayoutPort as _, Word as Said};
 
 use super::configured::ConfigArgs;
 use super::{At, CliError, act, destination, output, reconcile, wake};
@@ -54,6 +58,20 @@ enum PayoutCommand {
         /// Who does it: a user with the role finance
         #[arg(long)]
         by: String,
+    },
+    /// End a claim's payout that waits, or was not asked for yet: its money is back in the wallet
+    Withdraw {
+        /// The payout
+        #[arg(value_parser = id)]
+        id: PayoutId,
+        /// Who does it: a user with the role finance or ops
+        #[arg(long)]
+        by: String,
+        /// Why: the partner and who submitted the claim are told
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        config: ConfigArgs,
     },
     /// Try again what failed, by a new payout with a key of its own; each failed payout is tried again once
     Retry {
@@ -121,6 +139,7 @@ pub(crate) async fn run(at: &At, args: PayoutArgs) -> Result<ExitCode, CliError>
         PayoutCommand::Pause(args) => set(at, &args, true).await,
         PayoutCommand::Resume(args) => set(at, &args, false).await,
         PayoutCommand::Release { id, by } => release(at, &id, &by).await,
+        PayoutCommand::Withdraw { id, by, reason, config } => take_back(at, &id, (&by, &reason), &config).await,
         PayoutCommand::Retry { id, by, config } => retry(at, &id, &by, &config).await,
         PayoutCommand::Reconcile(args) => {
             let is_clean = reconcile::run(at, &args).await?;
@@ -213,6 +232,37 @@ async fn release(at: &At, id: &PayoutId, by: &str) -> Result<(), CliError> {
         Ok(released)
     });
     stands(at, &released.await?)
+}
+
+/// The run of the payout ends with it; nobody else has to do anything.
+async fn take_back(at: &At, id: &PayoutId, (by, reason): (&str, &str), config: &ConfigArgs) -> Result<(), CliError> {
+    let books = at.books().await?;
+    let is_unknown_to_provider = is_unknown_to_provider(&books, id, config).await?;
+    let said = Withdrawal { by, reason, is_unknown_to_provider };
+    let withdrawn = act::transact(at, &books, async |tx| {
+        let withdrawn = withdraw::withdraw(tx, id, said, at.now).await?;
+        wake::one(tx, &withdrawn, "withdrawn", at.now).await?;
+        Ok(withdrawn)
+    });
+    stands(at, &withdrawn.await?)
+}
+
+/// Whether the provider knows nothing of a payout that a restored database may have asked for after its backup was made. What people pay is
+/// known to people; of books that were never restored nobody has to be asked: `false`.
+async fn is_unknown_to_provider(books: &Books, id: &PayoutId, config: &ConfigArgs) -> Result<bool, CliError> {
+    let tx = books.begin_read().await?;
+    let instance = instance::find(&tx).await;
+    tx.rollback().await?;
+    if !instance?.is_some_and(|books| books.restored_at.is_some() && !books.awaits_reconciliation()) {
+        return Ok(false);
+    }
+    let Some(provider) = reconcile::provider(config.load()?)?.filter(|provider| provider.capabilities().looks_up) else { return Ok(true) };
+    let maybe = |why: String| PayoutError::MaybeSent { payout: id.to_string(), why };
+    match provider.look_up(id.as_str()).await {
+        Ok(Said::NotFound) => Ok(true),
+        Ok(_) => Err(maybe("the provider knows it".into()).into()),
+        Err(error) => Err(maybe(format!("the provider can't be asked: {error}")).into()),
+    }
 }
 
 /// The run and its payout come with one commit: the run finds the payout made.

@@ -5,13 +5,13 @@ use books::explain::text::inert;
 use books::instance::{self, Lifted};
 use books::payouts::bank_files::PAIN001;
 use books::payouts::by_hand::MANUAL;
+use books::payouts::exceptions;
 use books::payouts::hear::{self, Said};
 use books::payouts::record::{self, Source};
-use books::payouts::{PayoutError, exceptions, inbound};
 use clap::Args;
-use program::payout::{Payout, PayoutId, Ruling, Word as Spoken};
-use sea_orm::DatabaseTransaction;
+use program::payout::{Payout, Ruling, Word as Spoken};
 use serde_json::{Value as Json, json};
+use workflows::payout::retry_parked;
 use workflows::ports::{PayoutPort, Word};
 
 use super::configured::ConfigArgs;
@@ -61,7 +61,7 @@ pub(crate) async fn run(at: &At, args: &ReconcileArgs) -> Result<bool, CliError>
 }
 
 /// Who can be asked; what finance or a bank pays is known to people alone.
-fn provider(config: Config) -> Result<Option<WebhookPayouts>, CliError> {
+pub(super) fn provider(config: Config) -> Result<Option<WebhookPayouts>, CliError> {
     let reports_by_webhook = config.webhooks.payouts.is_some();
     match config.payouts.adapter {
         PayoutAdapter::Webhook(provider) => {
@@ -88,26 +88,13 @@ async fn in_transit(books: &Books) -> Result<Vec<Payout>, CliError> {
 async fn parked(at: &At, books: &Books) -> Result<usize, CliError> {
     let mut applied = 0;
     for _ in 0..PARKED_ROUNDS_MAX {
-        let count = act::transact(at, books, async |tx| {
-            let waiting = inbound::parked_payouts(tx, PARKED_AT_ONCE).await?;
-            let count = inbound::retry_parked(tx, PARKED_AT_ONCE, at.now).await?;
-            for id in waiting {
-                let payout = found(tx, &id).await?;
-                wake::one(tx, &payout, &format!("message {}", payout.revision), at.now).await?;
-            }
-            Ok(count)
-        })
-        .await?;
+        let count = act::transact(at, books, async |tx| Ok(retry_parked(tx, PARKED_AT_ONCE, at.now).await?)).await?;
         applied += count;
         if count == 0 {
             break;
         }
     }
     Ok(applied)
-}
-
-async fn found(tx: &DatabaseTransaction, id: &PayoutId) -> Result<Payout, CliError> {
-    Ok(record::find(tx, id).await?.ok_or_else(|| PayoutError::NoPayout(id.to_string()))?)
 }
 
 /// Asks where one payout stands, notes the answer and wakes its run; what can't be asked remains open.

@@ -31,12 +31,9 @@ pub(super) async fn start_due(
     Ok(started)
 }
 
-/// Wakes the run of a payout; `cause` names what has changed, once.
+/// Wakes the run of a payout, and tells people where it has failed; `cause` names what has changed, once.
 pub(super) async fn one(tx: &DatabaseTransaction, payout: &Payout, cause: &str, now: Instant) -> Result<(), CliError> {
-    match payout.workflow.as_deref() {
-        Some(run) => Ok(payout::look_again(tx, run, cause, now).await?),
-        None => Ok(()),
-    }
+    Ok(payout::changed(tx, payout, cause, now).await?)
 }
 
 /// Wakes the runs of a member's held payouts of a period.

@@ -44,6 +44,7 @@ pub(super) const KEYS: &[Known] = &[
     plain("payouts.pain001.debtor_bic"),
     plain("payouts.pain001.directory"),
     plain("statements.template"),
+    plain("statements.claim_template"),
     Known { path: "statements.fonts", kind: Kind::List },
     secret("webhooks.payouts_secret"),
     secret("webhooks.facts_secret"),

@@ -85,8 +85,10 @@ pub struct Database {
 /// `[statements]`.
 #[derive(Debug)]
 pub struct Statements {
-    /// Instead of the built-in template.
+    /// Instead of the built-in template of settlements.
     pub template: Option<PathBuf>,
+    /// Instead of the built-in template of claims.
+    pub claim_template: Option<PathBuf>,
     /// Beside the built-in fonts.
     pub fonts: Vec<PathBuf>,
 }
@@ -204,7 +206,11 @@ fn read(layers: &mut Layers) -> Option<Config> {
     let (server, database, payouts) = (server(layers), database(layers), payouts::read(layers));
     let (webhooks, mail, files) = (webhooks(layers), mail::read(layers), files(layers));
     let (workflows, clock) = (workflows(layers), clock(layers));
-    let statements = Statements { template: layers.path("statements.template"), fonts: layers.paths("statements.fonts") };
+    let statements = Statements {
+        template: layers.path("statements.template"),
+        claim_template: layers.path("statements.claim_template"),
+        fonts: layers.paths("statements.fonts"),
+    };
     Some(Config {
         server: server?,
         database: database?,

@@ -127,6 +127,9 @@ pub(crate) enum DemoError {
     /// A claim does not go on.
     #[error("claim {0} has not gone on in time; `mdf claim show {0}` and `workflow list` on the demo's database show where it stands")]
     Claim(String),
+    /// The run of a claim can't be told.
+    #[error(transparent)]
+    Wake(#[from] workflows::payout::WakeError),
     /// A claim can't be made.
     #[error(transparent)]
     Mdf(#[from] books::mdf::MdfError),

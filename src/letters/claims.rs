@@ -3,12 +3,14 @@
 use books::mdf::{Claim, MdfError, campaigns};
 use books::{contacts, mdf, users};
 use program::calendar::Instant;
+use program::mdf::Status;
 use reqwest::Url;
 use sea_orm::DatabaseTransaction;
 use workflows::ports::Attachment;
 
 use super::{Postman, Told, Unwritten, address};
 use crate::adapters::mail::letter::{self, Letter as Worded};
+use crate::approvals::LINK;
 
 fn told(error: MdfError) -> Unwritten {
     if let MdfError::Load(error) = error { Unwritten::Books(error) } else { Unwritten::Nothing(error.to_string()) }
@@ -23,7 +25,7 @@ async fn found(tx: &DatabaseTransaction, claim: &str) -> Result<(Claim, String, 
 }
 
 /// A person's name and address; who was disabled since gets no letters.
-async fn person(tx: &DatabaseTransaction, id: &str) -> Result<(String, String), Unwritten> {
+pub(super) async fn person(tx: &DatabaseTransaction, id: &str) -> Result<(String, String), Unwritten> {
     let user = users::find(tx, id).await?.ok_or_else(|| Unwritten::Nothing(format!("user {id} is not recorded")))?;
     if let Some((_, reason)) = user.disabled {
         return Err(Unwritten::Disabled { id: user.id, reason });
@@ -31,13 +33,13 @@ async fn person(tx: &DatabaseTransaction, id: &str) -> Result<(String, String), 
     Ok((user.name, user.email))
 }
 
-/// Asks an approver, or reminds one: `(step, escalated, reminder)`.
+/// Asks an approver, or reminds one: `(step, escalated, reminder)`, and who with what the link carries.
 pub(super) async fn approval(
     postman: &Postman,
     tx: &DatabaseTransaction,
     claim: &str,
     (step, escalated, reminder): (i64, bool, i64),
-    by: &str,
+    (by, token): (&str, Option<&str>),
 ) -> Result<Told, Unwritten> {
     let (claim, campaign, partner) = found(tx, claim).await?;
     let (name, to) = person(tx, by).await?;
@@ -61,7 +63,7 @@ pub(super) async fn approval(
         currency: claim.currency.code().into(),
         proofs,
         due_at: step.due_at.map(to_the_minute).unwrap_or_default(),
-        link: postman.public_url.as_ref().and_then(|url| link(url, &claim.id)).unwrap_or_default(),
+        link: postman.public_url.as_ref().and_then(|url| link(url, &claim.id, token)).unwrap_or_default(),
         approve: format!("tributary mdf claim approve --by={} -- {}", word(by), word(&claim.id)),
         reject: format!("tributary mdf claim reject --by={} --reason 'WHY' -- {}", word(by), word(&claim.id)),
         claim: claim.id,
@@ -101,10 +103,13 @@ fn to_the_minute(at: Instant) -> String {
     at.utc().format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// A pointer to a claim, without any authority.
-fn link(public_url: &Url, claim: &str) -> Option<String> {
+/// A pointer to a claim, without any authority; by what it carries, codes that are asked for from the mail are told from others.
+fn link(public_url: &Url, claim: &str, token: Option<&str>) -> Option<String> {
     let mut url = public_url.clone();
     url.path_segments_mut().ok()?.pop_if_empty().push("approvals").push(claim);
+    if let Some(token) = token {
+        url.query_pairs_mut().append_pair(LINK, token);
+    }
     Some(url.into())
 }
 
@@ -114,19 +119,24 @@ fn word(text: &str) -> String {
     if is_plain && !text.is_empty() { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
-/// Tells who submitted a claim what it has come to.
-pub(super) async fn decided(tx: &DatabaseTransaction, claim: &str, status: &str) -> Result<Told, Unwritten> {
+/// Tells who submitted a claim what a round of it has come to: what was rejected may be submitted again before this is written.
+pub(super) async fn decided(tx: &DatabaseTransaction, claim: &str, round: i64, status: &str) -> Result<Told, Unwritten> {
     let (claim, campaign, partner) = found(tx, claim).await?;
     let (name, to) = person(tx, &claim.submitted_by).await?;
+    let steps = mdf::steps(tx, &claim.id, round).await?;
+    let last = steps.into_iter().filter_map(|step| step.decision).next_back();
+    let rejected = last.clone().filter(|decision| !decision.is_approval && status == Status::Rejected.name());
+    let asked_minor = mdf::asked_in_round(tx, &claim.id, round).await?.unwrap_or(claim.asked_minor);
+    let amount_minor = if round == claim.round { claim.amount_minor } else { last.map_or(asked_minor, |decision| decision.amount_minor) };
     let worded = Worded::ClaimDecided(letter::ClaimDecided {
         name,
         partner,
         campaign,
-        asked: claim.currency.format_minor(claim.asked_minor),
-        amount: claim.currency.format_minor(claim.amount_minor),
+        asked: claim.currency.format_minor(asked_minor),
+        amount: claim.currency.format_minor(amount_minor),
         currency: claim.currency.code().into(),
         status: status.to_owned(),
-        reason: claim.reason.unwrap_or_default(),
+        reason: rejected.and_then(|decision| decision.reason).or(claim.reason).unwrap_or_default(),
         claim: claim.id,
     });
     Ok(Told { to, worded, attachments: Vec::new() })
@@ -205,7 +215,8 @@ mod tests {
     #[test]
     fn a_link_points_to_a_claim_whatever_its_id() {
         let url: Url = "https://partners.example.com/tributary/".parse().expect("a URL");
-        assert_eq!(link(&url, "CL-1").as_deref(), Some("https://partners.example.com/tributary/approvals/CL-1"));
-        assert_eq!(link(&url, "../a b?c#d").as_deref(), Some("https://partners.example.com/tributary/approvals/..%2Fa%20b%3Fc%23d"));
+        assert_eq!(link(&url, "CL-1", None).as_deref(), Some("https://partners.example.com/tributary/approvals/CL-1"));
+        assert_eq!(link(&url, "../a b?c#d", None).as_deref(), Some("https://partners.example.com/tributary/approvals/..%2Fa%20b%3Fc%23d"));
+        assert_eq!(link(&url, "CL-1", Some("0a1b")).as_deref(), Some("https://partners.example.com/tributary/approvals/CL-1?from=0a1b"));
     }
 }

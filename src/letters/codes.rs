@@ -1,4 +1,5 @@
-//! The letter with a code for the page of approvals: the code is made here, and only its digest is kept.
+//! The letter with a code for the page of approvals, and the links of letters that lead there: codes and what links carry are made here, and
+//! only their digests are kept.
 
 use books::connection::Books;
 use books::load::row::LoadError;
@@ -33,4 +34,19 @@ pub(super) async fn write(books: &Books, id: &str, now: Instant) -> Result<Told,
     let worded =
         Worded::ApprovalCode(letter::ApprovalCode { name: asked.person.name, claim: asked.claim, code, expires_at: asked.expires_at.to_string() });
     Ok(Told { to: asked.person.email, worded, attachments: Vec::new() })
+}
+
+/// What the link of a letter to an approver carries, kept before the letter leaves. A letter that is sent again carries another, and all of
+/// them are good.
+pub(super) async fn link(books: &Books, claim: &str, person: &str, now: Instant) -> Result<String, Unwritten> {
+    let token = secrets::token().map_err(|error| Unwritten::Nothing(error.to_string()))?;
+    let tx = books.begin_write().await.map_err(LoadError::from)?;
+    match sign_in::keep_link(&tx, &secrets::token_digest(&token), person, claim, now).await {
+        Ok(()) => tx.commit().await.map_err(LoadError::from)?,
+        Err(error) => {
+            tx.rollback().await.map_err(LoadError::from)?;
+            return Err(error.into());
+        }
+    }
+    Ok(token)
 }

@@ -3,13 +3,14 @@
 use books::mdf::deadline::{self, Due};
 use books::mdf::decide::{Say, Via, decide};
 use books::mdf::proofs::{self, NewProof};
+use books::mdf::submit::{self, Anew};
 use books::mdf::{MdfError, asked, end, restart, sign_in};
 use books::payouts::intend::{self as admit, Names, Purpose};
 use books::payouts::limits::Limits;
 use books::payouts::record::Source;
 use books::payouts::{PayoutError, destinations, retry, switch};
 use program::calendar::Instant;
-use program::mdf::{Refusal, Status, Verdict};
+use program::mdf::{Change, Refusal, Status, Verdict};
 use program::payout::{Destination, HeldFor, State, Word as Said};
 
 use crate::app::App;
@@ -68,12 +69,17 @@ fn a_decision_binds_to_what_was_shown(app: &App) {
         let say = Say { claim: "CL-1", verdict: Verdict::Approve { amount_minor }, digest: Some(digest), reason: None, via: Via::Page };
         act(app, async |tx| decide(tx, say, by, day(0)).await)
     };
-    assert!(matches!(told("jo", "sha256:old", None), Err(MdfError::Refused { refusal: Refusal::Stale { .. }, .. })));
+    let unknown = told("jo", "sha256:old", None).expect_err("nothing was shown under it").to_string();
+    assert!(unknown.contains("what was shown is not known here (shown sha256:old, now sha256:"), "{unknown}");
     told("jo", &first, Some(2_000_000)).expect("the digest is that of what was shown");
     let second = digest_shown(app, "CL-1");
     assert_ne!(first, second, "the next step is shown the lower amount");
     let stale = told("fin", &first, None).expect_err("what was shown to the first step is not what is asked of the second");
-    assert_eq!(stale.refusal(), Some(&Refusal::Stale { shown: first, current: second.clone() }));
+    let changed = vec![Change::Amount { from: "25000.00".into(), to: "20000.00".into() }];
+    assert_eq!(stale.refusal(), Some(&Refusal::Stale { shown: first.clone(), current: second.clone(), changed }));
+    let words = stale.to_string();
+    assert!(words.contains("it asks for 20000.00 instead of 25000.00") && words.contains(&format!("(shown {}…, now ", &first[..15])), "{words}");
+    assert!(!words.contains(&first) && !words.contains(&second), "no digest is printed in full: {words}");
     assert_eq!(told("fin", &second, None).expect("it counts").claim.amount_minor, 2_000_000);
     let decisions = app.access().texts("SELECT digest FROM claim_decisions ORDER BY ordinal");
     assert_eq!(decisions[1], second);
@@ -106,6 +112,35 @@ fn a_proof_voids_all_decisions(app: &App) {
     let shown = act(app, async |tx| books::mdf::show::detailed(tx, &claim).await).expect("a look");
     assert_eq!((shown["round"].as_i64(), shown["proofs"].as_array().map(Vec::len)), (Some(3), Some(2)));
     assert_eq!(wallet(app), (4_000_000, 1_500_000));
+}
+
+/// Whoever decides about what was shown before is told what has changed since, in words.
+fn what_changed_is_told(app: &App) {
+    world(app);
+    submit(app, "CL-1", 5_000_000);
+    let first = digest_shown(app, "CL-1");
+    let refused = |digest: &str| {
+        let say = Say { claim: "CL-1", verdict: ALL, digest: Some(digest), reason: None, via: Via::Page };
+        let error = act(app, async |tx| decide(tx, say, "jo", day(0)).await).expect_err("it is stale");
+        let Some(Refusal::Stale { changed, .. }) = error.refusal() else { panic!("{error}") };
+        changed.clone()
+    };
+    let sha256 = format!("sha256:{}", "ab".repeat(32));
+    let proof = NewProof { sha256: &sha256, name: "invoice.pdf", media_type: "application/pdf", bytes: 1_000 };
+    act(app, async |tx| proofs::add(tx, "CL-1", &[proof], "sue", day(0)).await).expect("a proof is added");
+    assert_eq!(refused(&first), [Change::Documents]);
+    let second = digest_shown(app, "CL-1");
+    change_destination(app, "D2", "tok_acme_0002");
+    assert_eq!(refused(&second), [Change::Destination]);
+    assert_eq!(refused(&first), [Change::Documents, Change::Destination]);
+    say(app, "CL-1", "jo", Verdict::Reject, day(0)).expect("it counts");
+    let anew = Anew { receipts_minor: Some(4_000_000), wanted_minor: None };
+    act(app, async |tx| submit::resubmit(tx, "CL-1", anew, "sue", day(0)).await).expect("it is submitted again");
+    let amount = Change::Amount { from: "25000.00".into(), to: "20000.00".into() };
+    assert_eq!(refused(&second), [Change::Resubmitted, Change::Destination, amount]);
+    // The last version that is known is the claim as it is now.
+    approve(app, "CL-1", "jo");
+    app.assert_verified();
 }
 
 fn change_destination(app: &App, id: &str, token: &str) -> Vec<String> {
@@ -316,6 +351,7 @@ on_both_databases!(
     a_shared_address_opens_no_page,
     every_illegal_decision_is_refused_with_its_reason,
     a_decision_binds_to_what_was_shown,
+    what_changed_is_told,
     a_proof_voids_all_decisions,
     another_destination_voids_all_decisions,
     the_payout_of_a_failed_claim_is_not_tried_again,

@@ -96,4 +96,6 @@ mod too_large;
 #[cfg(test)]
 mod voids;
 #[cfg(test)]
+mod withdrawals;
+#[cfg(test)]
 mod worlds;

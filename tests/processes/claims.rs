@@ -9,7 +9,9 @@ use books::mdf::decide::{Say, Via, decide};
 use books::mdf::proofs::{self, NewProof};
 use books::mdf::submit::{self, New};
 use books::mdf::{MdfError, asked};
-use books::payouts::limits::Limits;
+use books::payouts::limits::{Cap, Limits};
+use books::payouts::record;
+use books::payouts::withdraw::{Withdrawal, withdraw};
 use durable::clock::ManualClock;
 use durable::kit::{KitError, Theatre, World};
 use durable::runs::RunView;
@@ -17,7 +19,7 @@ use durable::{Clock, Database, Instant, Registry, RunId};
 use program::mdf::Verdict;
 use sea_orm::DatabaseTransaction;
 use tempfile::TempDir;
-use workflows::{MdfClaim, PayoutRun, mdf_claim};
+use workflows::{MdfClaim, PayoutRun, mdf_claim, payout};
 
 use crate::provider::{Mood, Provider};
 use crate::world::{NOW, settled};
@@ -33,6 +35,10 @@ pub(crate) enum Word {
     Adds,
     /// Nobody says anything, whoever is asked.
     Nothing,
+    /// The manager says nothing in time; the chief and finance approve.
+    Escalates,
+    /// Both approve, the payout is over a cap, and finance ends it.
+    Withdraws,
 }
 
 pub(crate) struct ClaimStage {
@@ -90,6 +96,28 @@ impl ClaimWorld {
         Ok(())
     }
 
+    /// Whether the step that waits went to whoever is asked after its deadline.
+    async fn is_escalated(&self) -> Result<bool, KitError> {
+        let tx = self.database.begin_write().await?;
+        let waiting = asked::waiting(&tx, "CL-1").await.map_err(wrong)?;
+        tx.rollback().await?;
+        Ok(waiting.is_some_and(|waiting| waiting.step.escalated_at.is_some()))
+    }
+
+    /// Finance ends the payout that is held, in one transaction with the signal; whether there is one.
+    async fn withdrawn(&self) -> Result<bool, KitError> {
+        let tx = self.database.begin_write().await?;
+        let Some(held) = record::list(&tx, Some("held")).await.map_err(wrong)?.into_iter().next() else {
+            tx.rollback().await?;
+            return Ok(false);
+        };
+        let said = Withdrawal { by: "fin2", reason: "over the cap", is_unknown_to_provider: false };
+        let withdrawn = withdraw(&tx, &held.id, said, self.now()).await.map_err(wrong)?;
+        payout::changed(&tx, &withdrawn, "withdrawn", self.now()).await.map_err(wrong)?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     async fn round(&self) -> Result<i64, KitError> {
         let tx = self.database.begin_write().await?;
         let waiting = asked::waiting(&tx, "CL-1").await.map_err(wrong)?;
@@ -129,8 +157,11 @@ impl World for ClaimWorld {
     }
 
     fn registry(&self) -> Registry {
-        let payouts =
-            || PayoutRun { books: self.books.clone(), provider: self.provider.clone(), limits: Limits::default(), clock: self.clock.clone() };
+        let limits = || match self.word {
+            Word::Withdraws => Limits { payout: Cap::of_any("1".parse().expect("a figure")), ..Limits::default() },
+            Word::Approves | Word::Rejects | Word::Adds | Word::Nothing | Word::Escalates => Limits::default(),
+        };
+        let payouts = || PayoutRun { books: self.books.clone(), provider: self.provider.clone(), limits: limits(), clock: self.clock.clone() };
         Registry::new().with(payouts()).with(MdfClaim { payouts: payouts() })
     }
 
@@ -145,12 +176,15 @@ impl World for ClaimWorld {
         let all = Verdict::Approve { amount_minor: None };
         let waits_for = run.run.waiting_for.as_deref().unwrap_or_default();
         match (waits_for.contains("decision/channel_manager"), waits_for.contains("decision/finance"), self.word) {
+            (false, false, Word::Withdraws) => return self.withdrawn().await,
+            (true, _, Word::Escalates) if !self.is_escalated().await? => return Ok(false),
             (_, _, Word::Nothing) | (false, false, _) => return Ok(false),
+            (true, _, Word::Escalates) => self.decided("chief", all).await?,
             (true, _, Word::Approves) => self.decided("jo", Verdict::Approve { amount_minor: Some(1_200) }).await?,
-            (true, _, Word::Rejects | Word::Adds) => self.decided("jo", all).await?,
+            (true, _, Word::Rejects | Word::Adds | Word::Withdraws) => self.decided("jo", all).await?,
             (_, true, Word::Rejects) => self.decided("fin", Verdict::Reject).await?,
             (_, true, Word::Adds) if self.round().await? == 1 => self.add_proof().await?,
-            (_, true, Word::Approves | Word::Adds) => self.decided("fin", all).await?,
+            (_, true, Word::Approves | Word::Adds | Word::Escalates | Word::Withdraws) => self.decided("fin", all).await?,
         }
         Ok(true)
     }

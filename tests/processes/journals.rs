@@ -5,15 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use durable::Workflow;
-use durable::kit::{Theatre as _, World as _, journal, replay};
-
-use crate::world::Stage;
+use durable::host::run_until_idle;
+use durable::kit::{Theatre, World, journal, replay};
+use durable::{Clock as _, Engine, Options, RunId, runs};
 
 /// Longer than any of these runs takes by its own clock.
 const TO_THE_END: Duration = Duration::from_hours(24 * 30);
 
-pub(crate) async fn all_replay<W: Workflow>(name: &str, stage: &Stage<W>) {
+pub(crate) async fn all_replay<T: Theatre>(name: &str, stage: &T) {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/processes/journals");
     let today = kept.join(env!("CARGO_PKG_VERSION")).join(format!("{name}.json"));
     if std::env::var_os("TRIBUTARY_KEEP_JOURNALS").is_some() && !today.exists() {
@@ -40,10 +39,30 @@ fn releases(kept: &Path) -> Vec<PathBuf> {
     found
 }
 
-async fn keep<W: Workflow>(stage: &Stage<W>, file: &Path) {
+async fn keep<T: Theatre>(stage: &T, file: &Path) {
     let world = stage.fresh().await.expect("a world");
-    let run = world.play_for(TO_THE_END).await;
+    let run = played(&world).await;
     let text = journal(world.database(), &run).await.expect("a journal");
     std::fs::create_dir_all(file.parent().expect("a directory")).expect("a directory can be made");
     std::fs::write(file, text + "\n").expect("a journal can be written");
+}
+
+/// Plays a run to its end: whoever is waited for speaks before the clock moves.
+async fn played<W: World>(world: &W) -> RunId {
+    let clock = world.clock();
+    let options = Options { clock: clock.clone(), ..Options::new("play") };
+    let engine = Engine::open(world.database().clone(), world.registry(), options).await.expect("an engine opens");
+    let run = world.start().await.expect("a run starts");
+    let end = clock.now().plus(TO_THE_END);
+    loop {
+        run_until_idle(&engine, 4).await.expect("runs are driven");
+        let view = runs::show(world.database().read(), &run).await.expect("the run is shown");
+        if world.outside(&view).await.expect("people speak") {
+            continue;
+        }
+        match engine.next_due().await.expect("the database answers") {
+            Some(due) if due <= end => clock.set(due),
+            Some(_) | None => return run,
+        }
+    }
 }

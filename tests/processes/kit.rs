@@ -50,18 +50,7 @@ macro_rules! plays {
     };
 }
 
-/// `NAME::crashes`, `NAME::repeats` and `NAME::failures` of a stage on which people speak.
-macro_rules! bears_the_kit {
-    ($($name:ident: $stage:expr;)+) => {$(
-        mod $name {
-            use super::*;
-
-            plays!($stage);
-        }
-    )+};
-}
-
-/// The same of a stage without people, and `NAME::journals_of_all_releases_replay`.
+/// `NAME::crashes`, `NAME::repeats` and `NAME::failures` of a stage, and `NAME::journals_of_all_releases_replay`.
 macro_rules! bears_everything {
     ($($name:ident: $stage:expr;)+) => {$(
         mod $name {
@@ -77,15 +66,14 @@ macro_rules! bears_everything {
     )+};
 }
 
-bears_the_kit! {
+bears_everything! {
     a_claim_that_is_paid: ClaimStage { mood: Mood::Pays, word: Word::Approves };
     a_claim_whose_payout_is_refused: ClaimStage { mood: Mood::Refuses, word: Word::Approves };
     a_claim_that_is_rejected: ClaimStage { mood: Mood::Pays, word: Word::Rejects };
     a_claim_that_is_changed_while_it_waits: ClaimStage { mood: Mood::Pays, word: Word::Adds };
     a_claim_that_nobody_decides: ClaimStage { mood: Mood::Pays, word: Word::Nothing };
-}
-
-bears_everything! {
+    a_claim_that_is_escalated: ClaimStage { mood: Mood::Pays, word: Word::Escalates };
+    a_claim_whose_payout_is_withdrawn: ClaimStage { mood: Mood::Pays, word: Word::Withdraws };
     a_payout_that_is_paid: stage_of_payout(Mood::Pays);
     a_payout_whose_answer_is_lost: stage_of_payout(Mood::PaysInSilence);
     a_payout_that_is_refused: stage_of_payout(Mood::Refuses);

@@ -258,7 +258,9 @@ impl<W: Workflow> World for Copy<W> {
             "SELECT 'review ' || as_of || ' ' || partner || ' ' || outcome FROM review_results",
             "SELECT 'run ' || workflow || ' ' || key FROM workflow_runs",
             "SELECT 'draw ' || kind || ' ' || invoice || ' ' || amount_minor FROM lot_draws",
-            "SELECT 'letter ' || body FROM outbox WHERE key NOT LIKE 'payout_held/%' AND key NOT LIKE 'statement/%'",
+            "SELECT 'letter ' || body FROM outbox WHERE topic <> 'mail' OR (key NOT LIKE 'payout_%' AND key NOT LIKE 'statement/%')",
+            // Of a payout's own letters the id is another in each world.
+            "SELECT 'payout failed, told to ' || SUBSTR(key, 56) FROM outbox WHERE key LIKE 'payout_failed/%'",
         ];
         let of_payouts: &[&str] = &[
             "SELECT 'payout ' || partner || ' ' || amount_minor || ' ' || status || ' ' || COALESCE(reason, '') FROM payouts",

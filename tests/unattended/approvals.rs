@@ -32,8 +32,10 @@ fn scan(world: &World, mails: &[serde_json::Value]) -> usize {
             }
         }
         assert!(scanner.cookies.is_empty(), "a look leaves no cookie");
+        let (place, carried) = link.split_once('?').expect("a link carries something");
+        assert!(carried.starts_with("from=") && carried.len() == 5 + 64, "{link}");
         for end in ["/code", "/session", "/decision", "/proofs/sha256:00"] {
-            let page = scanner.get(&format!("{link}{end}"));
+            let page = scanner.get(&format!("{place}{end}?{carried}"));
             assert!([405, 403].contains(&page.status), "{link}{end}: {}", page.status);
         }
         opened += 1;
@@ -49,8 +51,8 @@ fn a_claim_is_approved_by_mail_links_and_paid(engine: Engine) {
 
     let asked = world.mails_to("jo");
     assert_eq!(asked.len(), 1, "{asked:?}");
-    let link = format!("{}/approvals/CL-1", world.url());
-    assert_eq!(links(&asked[0]).as_slice(), std::slice::from_ref(&link));
+    let link = links(&asked[0]).concat();
+    assert_eq!(link.split_once("?from=").map(|(place, _)| place), Some(format!("{}/approvals/CL-1", world.url()).as_str()), "{link}");
     for part in ["text", "html", "subject"] {
         let text = asked[0][part].as_str().expect("text");
         assert!(part != "html" || !(text.contains("<script") || text.contains("<img")), "{text}");
@@ -201,4 +203,77 @@ fn codes_are_bounded(engine: Engine) {
     serving.stop();
 }
 
-each_engine!(a_claim_is_approved_by_mail_links_and_paid, codes_are_bounded);
+/// Somebody who knows an approver's address and a claim uses up the codes that anybody may ask for, and nothing else: who comes by the
+/// link of the own mail gets one all the same. What the link carries opens nothing by itself, and counts for that person and claim alone.
+fn a_stranger_locks_nobody_out(engine: Engine) {
+    let world = approval_world::world(engine);
+    world.submit_at(NOW, "CL-1", "webinar", "5000.00", "sue");
+    world.submit_at(NOW, "CL-2", "webinar", "6000.00", "sue");
+    let serving = world.serve_claims(SERVED);
+    world.until_asked("CL-1", "channel_manager");
+    world.until_asked("CL-2", "channel_manager");
+    world.until("everybody is asked", |_| ["jo", "al"].iter().all(|who| world.mails_to(who).len() == 2));
+    let carried = |who: &str, claim: &str| {
+        let all = world.mails_to(who).iter().flat_map(links).collect::<Vec<_>>();
+        let link = all.iter().find(|link| link.contains(&format!("/approvals/{claim}?"))).unwrap_or_else(|| panic!("{all:?}")).clone();
+        link.split_once("?from=").expect("it carries something").1.to_owned()
+    };
+    let mut stranger = Visitor::new(&world, "jo");
+    for _ in 0..5 {
+        stranger.code("CL-1");
+    }
+    let mut exhausted = 0;
+    let mut refused = |fields: &[(&str, &str)]| {
+        let before = codes(&world, "jo").len();
+        let all: Vec<(&str, &str)> = [("email", "jo@example.com")].into_iter().chain(fields.iter().copied()).collect();
+        let answer = Visitor::new(&world, "jo").post("/approvals/CL-1/code", &all);
+        exhausted += 1;
+        world.until_logged("approval.codes_exhausted", exhausted);
+        assert_eq!((answer.status, codes(&world, "jo").len()), (200, before), "{fields:?}");
+        answer
+    };
+    let (of_al, of_other) = (carried("al", "CL-1"), carried("jo", "CL-2"));
+    let made_up = "0123456789abcdef".repeat(4);
+    let plain = refused(&[]);
+    for token in [made_up.as_str(), "", "../../x", of_al.as_str(), of_other.as_str()] {
+        refused(&[("from", token)]);
+    }
+    // By the link of her own mail: looking writes nothing and leaves no cookie.
+    let mut jo = Visitor::new(&world, "jo");
+    let before = everything(&world.books);
+    let page = jo.get("/approvals/CL-1");
+    assert!(!page.text.contains("name=\"from\""), "without the link there is nothing to carry");
+    let token = carried("jo", "CL-1");
+    let page = jo.get(&format!("/approvals/CL-1?from={token}"));
+    assert_guarded(&page);
+    assert_eq!((page.status, page.hidden("from")), (200, token.clone()));
+    assert!(jo.cookies.is_empty() && !page.text.contains("CL-1</") && !page.text.contains("USD"), "{}", page.text);
+    assert_same(&before, &everything(&world.books), "looking by a link");
+    let count = codes(&world, "jo").len();
+    let asked = jo.post("/approvals/CL-1/code", &[("email", "jo@example.com"), ("from", &token)]);
+    let hidden = format!("<input type=\"hidden\" name=\"from\" value=\"{token}\">\n");
+    assert!(asked.status == 200 && asked.text.contains(&hidden), "{}", asked.text);
+    assert_eq!(asked.text.replace(&hidden, "").len(), asked.text.len() - 2 * hidden.len(), "both forms carry it");
+    assert!(plain.text.contains("follow its link"), "who gets no code is told how to: {}", plain.text);
+    let code = world.until_some("a code is mailed", crate::wait::LONG, || codes(&world, "jo").get(count).cloned());
+    let opened = jo.post("/approvals/CL-1/session", &[("code", &code), ("from", &token)]);
+    assert_eq!(opened.status, 303, "{}", opened.text);
+    assert!(jo.claim("CL-1").has_form());
+    // The link alone opens nothing, and has a bound of its own.
+    let mut other = Visitor::new(&world, "jo");
+    assert!(!other.get(&format!("/approvals/CL-1?from={token}")).has_form());
+    assert_eq!(other.decide("CL-1", &[("decision", "approve"), ("from", &token)]).status, 403);
+    for count in count + 1..count + 5 {
+        other.post("/approvals/CL-1/code", &[("email", "jo@example.com"), ("from", &token)]);
+        world.until_some("a code is mailed", crate::wait::LONG, || codes(&world, "jo").get(count).cloned());
+    }
+    refused(&[("from", &token)]);
+    // Nothing of it is stored, and nobody's log has it.
+    let stored = everything(&world.books).concat();
+    assert!(!stored.contains(&token), "only its digest is kept");
+    assert!(!std::fs::read_to_string(world.log()).expect("a log").contains(&token), "no log has it");
+    serving.stop();
+    world.assert_sound();
+}
+
+each_engine!(a_claim_is_approved_by_mail_links_and_paid, codes_are_bounded, a_stranger_locks_nobody_out);

@@ -243,8 +243,8 @@ impl Claimed {
             Fate::Waiting => letters.must(&format!("approval_asked/{id}/1/2/fin"), "fin"),
             // What ends at once may do so before anybody was asked.
             Fate::Cancelled | Fate::RunEnded => letters.may(&format!("approval_asked/{id}/1/2/fin"), "fin"),
-            // Who submits it again knows that it was rejected.
-            Fate::Again => letters.may(&format!("claim_decided/{id}/1/rejected"), &submitter),
+            // However soon it is submitted again, each round's rejection is told.
+            Fate::Again => letters.must(&format!("claim_decided/{id}/1/rejected"), &submitter),
             Fate::Expired | Fate::Escalated => {
                 letters.must(&format!("approval_asked/{id}/1/1/jo"), "jo");
                 letters.must(&format!("approval_reminder/{id}/1/1/1/jo"), "jo");
@@ -263,6 +263,7 @@ impl Claimed {
             Some(Moved::Refused) => {
                 letters.must(&format!("claim_failed/{id}/{submitter}"), &submitter);
                 letters.must(&format!("claim_failed/{id}/"), &partner);
+                letters.must(&format!("claim_failed/{id}/fin"), "fin");
             }
             None => {}
         }

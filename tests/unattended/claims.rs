@@ -2,6 +2,7 @@
 //! (domain.md §8.9).
 
 use serde_json::Value;
+use sha2::Digest as _;
 
 use crate::app::{App, Engine};
 use crate::facts::Facts;
@@ -10,7 +11,7 @@ use crate::world::World;
 
 const FACTS: Facts = Facts { partners: 1, first: 4, last: 4 };
 /// When people act; the service's clock begins later.
-const THEN: &str = "2026-05-04T08:00:00Z";
+pub(crate) const THEN: &str = "2026-05-04T08:00:00Z";
 
 const PROGRAMME: &str = r#"
 [program]
@@ -40,7 +41,7 @@ over = "10k"
 "#;
 
 /// Acme with a wallet of 40,000.00, a destination, people and an approved campaign.
-fn world(engine: Engine) -> World {
+pub(crate) fn world(engine: Engine) -> World {
     let app = App::fresh(engine);
     app.apply(PROGRAMME);
     app.import("partners", "id,name,email,program,tier,tier_since\nacme,Acme,acme@example.com,p,gold,2026-01-01");
@@ -66,24 +67,24 @@ fn world(engine: Engine) -> World {
     world
 }
 
-fn at_then(world: &World, line: &str) -> Finished {
+pub(crate) fn at_then(world: &World, line: &str) -> Finished {
     process::run(world.app.command(line).env("TRIBUTARY_CLOCK__START", THEN))
 }
 
-fn json(world: &World, line: &str) -> Value {
+pub(crate) fn json(world: &World, line: &str) -> Value {
     let finished = world.ok_at(THEN, line);
     serde_json::from_slice(&finished.stdout).unwrap_or_else(|error| panic!("{line}: {error}\n{}", finished.stdout_text()))
 }
 
-fn wallet(world: &World) -> Value {
+pub(crate) fn wallet(world: &World) -> Value {
     json(world, "wallet show --partner acme --json")["wallets"][0].clone()
 }
 
-fn letters_to(world: &World, who: &str) -> Vec<Value> {
+pub(crate) fn letters_to(world: &World, who: &str) -> Vec<Value> {
     world.mail.journal().into_iter().filter(|letter| letter["to"][0] == format!("{who}@example.com")).collect()
 }
 
-fn until_waiting(world: &World, claim: &str, role: &str) {
+pub(crate) fn until_waiting(world: &World, claim: &str, role: &str) {
     world.until(&format!("{claim} waits for {role}"), |_| {
         let run = json(world, &format!("workflow show mdf_claim/{claim} --json"));
         run["status"] == "waiting" && run["waiting_for"].as_str().is_some_and(|waits| waits.starts_with(&format!("signal decision/{role}")))
@@ -93,6 +94,11 @@ fn until_waiting(world: &World, claim: &str, role: &str) {
 fn a_claim_is_held_approved_debited_paid_and_told(engine: Engine) {
     let mut world = world(engine);
     world.set("TRIBUTARY_SERVER__PUBLIC_URL", "https://partners.example.com");
+    if cfg!(feature = "pdf") {
+        std::fs::write(world.app.path("own.typ"), "#let s = json(\"statement.json\")\n#s.partner.name: #s.amount, #s.wallet_balance\n")
+            .expect("a file");
+        world.set("TRIBUTARY_STATEMENTS__CLAIM_TEMPLATE", "own.typ");
+    }
     std::fs::write(world.app.path("invoice.pdf"), b"%PDF-1.7\nthe venue\n").expect("a file can be written");
     let submit = "mdf claim submit --campaign webinar --receipts 50000.00 --by sue --json --id";
     let claim = json(&world, &format!("{submit} CL-1 --proof invoice.pdf"));
@@ -139,7 +145,57 @@ fn a_claim_is_held_approved_debited_paid_and_told(engine: Engine) {
     assert!(paid.iter().any(|line| line.to_string().contains("25000.00")), "{paid:?}");
     world.until("nothing is left to do", |_| world.is_at_rest());
     serving.stop();
+    if cfg!(feature = "pdf") {
+        the_statement_is_written_again(&world, told[0]["attachments"][0][2].as_str().expect("a digest"));
+    }
     world.app.assert_verified();
+}
+
+/// The statement of a paid claim is the same bytes whenever it is made, in a template of one's own as in the built-in one.
+fn the_statement_is_written_again(world: &World, mailed: &str) {
+    let show = |rest: &str, template: &str| {
+        let line = format!("mdf claim show {rest}");
+        let mut command = world.app.command(&line);
+        process::run(command.env("TRIBUTARY_CLOCK__START", THEN).env("TRIBUTARY_STATEMENTS__CLAIM_TEMPLATE", template))
+    };
+    let bytes = |name: &str| std::fs::read(world.app.path(name)).expect("the file is there");
+    let own = show("CL-1 --pdf own.pdf", "own.typ");
+    assert_eq!(
+        (own.status.code(), own.stdout_text().as_str()),
+        (Some(0), "own.pdf: the statement of claim CL-1 of acme, 1 page\n"),
+        "{}",
+        own.stderr
+    );
+    assert_eq!(hex::encode(sha2::Sha256::digest(bytes("own.pdf"))), mailed, "what was mailed is what is written again");
+    // The wallet has moved since; what it had when the claim was paid has not.
+    world.ok_at(THEN, "mdf claim submit --id CL-9 --campaign webinar --receipts 100.00 --by sue");
+    assert_eq!(show("CL-1 --pdf again.pdf --template own.typ", "").status.code(), Some(0));
+    assert_eq!(bytes("again.pdf"), bytes("own.pdf"));
+    let built_in = show("CL-1 --pdf out.pdf --json", "");
+    let shown: Value = serde_json::from_slice(&built_in.stdout).expect("the claim is printed as JSON");
+    assert_eq!((built_in.status.code(), &shown["id"]), (Some(0), &"CL-1".into()));
+    assert!(bytes("out.pdf").starts_with(b"%PDF") && bytes("out.pdf") != bytes("own.pdf"));
+
+    std::fs::write(world.app.path("bad.typ"), "text\n#let s = json(\"statement.json\")\n#s.nothing\n").expect("a file can be written");
+    std::fs::write(world.app.path("broken.typ"), "#let s = (\n").expect("a file can be written");
+    for (rest, template, why) in [
+        ("CL-1 --pdf bad.pdf", "bad.typ", "bad.typ:3:"),
+        ("CL-1 --pdf bad.pdf --template broken.typ", "", "broken.typ:1:"),
+        ("CL-1 --pdf bad.pdf", "none.typ", "none.typ"),
+        ("CL-1 --pdf none/at/all.pdf", "", "none/at/all.pdf"),
+        ("CL-9 --pdf bad.pdf", "", "claim CL-9 is submitted; the statement of a claim is made when it is paid"),
+        ("CL-1 --template own.typ", "", "--pdf"),
+    ] {
+        let refused = show(rest, template);
+        assert_eq!((refused.status.code(), refused.stderr.contains(why)), (Some(2), true), "{rest}: {}", refused.stderr);
+    }
+    assert!(!world.app.path("bad.pdf").exists());
+    assert_eq!(show("CL-1", "none.typ").status.code(), Some(0), "what only a PDF needs stands in the way of nothing else");
+    // A service does not start with a template that it can't read.
+    let mut serve = world.command("serve", THEN);
+    let refused = process::run(serve.env("TRIBUTARY_STATEMENTS__CLAIM_TEMPLATE", "none.typ"));
+    assert!(!refused.status.success() && refused.stderr.contains("none.typ"), "{}", refused.stderr);
+    world.ok_at(THEN, "mdf claim cancel CL-9 --by sue --reason not-needed");
 }
 
 fn a_rejected_claim_leaves_the_wallet_and_comes_again(engine: Engine) {
@@ -181,6 +237,29 @@ fn a_claim_submitted_again_has_one_run(engine: Engine) {
     world.until("the first run has ended", |books| books.texts("SELECT status FROM workflow_runs WHERE key = 'CL-1'") == ["done"]);
     assert_eq!(world.books.texts("SELECT status FROM workflow_runs WHERE key = 'CL-1 (round 2)'"), ["waiting"]);
     serving.stop();
+}
+
+/// However soon a rejected claim is submitted again, and however late mail leaves, each round's rejection is told with its own reason.
+fn each_round_s_rejection_is_told(engine: Engine) {
+    let world = world(engine);
+    world.ok_at(THEN, "mdf claim submit --id CL-1 --campaign webinar --receipts 50000.00 --by sue");
+    world.ok_at(THEN, "mdf claim reject CL-1 --by jo --reason receipts-are-missing");
+    world.ok_at(THEN, "mdf claim resubmit CL-1 --receipts 30000.00 --by sue");
+    world.ok_at(THEN, "mdf claim reject CL-1 --by jo --reason receipts-are-of-last-year");
+    world.ok_at(THEN, "mdf claim resubmit CL-1 --receipts 20000.00 --by sue");
+    let serving = world.serve("2026-05-04T09:00:00Z");
+    world.until("the manager is asked", |_| letters_to(&world, "jo").len() == 1);
+    world.ok_at(THEN, "mdf claim reject CL-1 --by jo --reason enough-of-it");
+    world.until("each rejection is told", |_| letters_to(&world, "sue").len() == 3);
+    world.until("nothing is left to do", |_| world.is_at_rest());
+    let texts: Vec<String> = letters_to(&world, "sue").iter().map(|letter| letter["text"].as_str().expect("text").to_owned()).collect();
+    for (reason, amount) in [("receipts-are-missing", "25000.00"), ("receipts-are-of-last-year", "15000.00"), ("enough-of-it", "10000.00")] {
+        let told: Vec<&String> = texts.iter().filter(|text| text.contains(reason)).collect();
+        assert_eq!(told.len(), 1, "{reason} is told once: {texts:#?}");
+        assert!(told[0].contains(&format!("{amount} USD was rejected")), "{}", told[0]);
+    }
+    serving.stop();
+    world.app.assert_verified();
 }
 
 /// An operator ends the run of a claim before it has done anything, and the run of one that waits: what they hold is released.
@@ -263,5 +342,6 @@ each_engine!(
     a_claim_is_held_approved_debited_paid_and_told,
     a_rejected_claim_leaves_the_wallet_and_comes_again,
     a_claim_submitted_again_has_one_run,
+    each_round_s_rejection_is_told,
     a_claim_whose_run_is_ended_is_taken_back,
 );

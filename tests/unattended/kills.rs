@@ -60,7 +60,9 @@ fn kills_lose_and_repeat_nothing(engine: Engine) {
         lanes.into_iter().map(|lane| lane.join().expect("a lane ends well")).collect()
     });
     let mut shots = Shots::default();
-    tallies.iter().for_each(|tally| shots.add(tally.shots));
+    for tally in &tallies {
+        shots.add(tally.shots);
+    }
     let retried: u64 = tallies.iter().map(|tally| tally.retried).sum();
     let Shots { sent, counted } = shots;
     eprintln!("{engine:?}: {counted} of {sent} kills met work in flight; {retried} runs were parked for workers that died too often, and retried");

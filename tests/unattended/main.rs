@@ -70,3 +70,4 @@ mod reviews;
 mod story;
 mod two_services;
 mod webhooks;
+mod withdrawals;

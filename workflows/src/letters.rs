@@ -2,9 +2,12 @@
 //!
 //! A letter names what it is about; its text, its attachment and its address are made from the books when it is sent.
 
+use books::load::row::LoadError;
+use books::users::{self, FINANCE};
 use durable::StepError;
 use durable::outbox::{self, OutboxError};
 use program::calendar::Instant;
+use program::payout::{Kind, Payout, State};
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +48,14 @@ pub enum Letter {
         payout: String,
         /// Why, as its state names it.
         reason: String,
+    },
+    /// The payout of a settlement failed, or came back after it was paid.
+    PayoutFailed {
+        /// `pay_…`.
+        payout: String,
+        /// Somebody of finance; nobody: the partner's address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<String>,
     },
     /// A certificate ends soon.
     CertificationExpiring {
@@ -113,7 +124,7 @@ pub enum Letter {
     ClaimFailed {
         /// The claim.
         claim: String,
-        /// The submitter; nobody: the partner's address.
+        /// The submitter or somebody of finance; nobody: the partner's address.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         person: Option<String>,
     },
@@ -132,6 +143,7 @@ impl Letter {
             Self::Statement { program, partner, period, currency } => format!("statement/{program}/{period}/{partner}/{currency}"),
             Self::CarriedForward { program, partner, period, currency } => format!("carried_forward/{program}/{period}/{partner}/{currency}"),
             Self::PayoutHeld { payout, reason } => format!("payout_held/{payout}/{reason}"),
+            Self::PayoutFailed { payout, person } => format!("payout_failed/{payout}/{}", person.as_deref().unwrap_or_default()),
             Self::CertificationExpiring { certification } => format!("certification/{certification}"),
             Self::DestinationChanged { destination } => format!("destination/{destination}"),
             Self::ApprovalAsked { claim, round, step, escalated, person } => {
@@ -161,6 +173,45 @@ impl Letter {
 /// The database failed.
 pub async fn post(tx: &DatabaseTransaction, letter: &Letter, now: Instant) -> Result<(), OutboxError> {
     outbox::put(tx, TOPIC, &letter.key(), letter, steps::at(now)).await.map(|_| ())
+}
+
+/// Why people can't be told of a payout that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    /// Who is to be told can't be read.
+    #[error(transparent)]
+    Books(#[from] LoadError),
+    /// A letter can't be put.
+    #[error(transparent)]
+    Letter(#[from] OutboxError),
+}
+
+/// Tells the partner, finance and who submitted the claim of a payout that has failed, in the transaction in which it did, whoever noted it
+/// and however late. Of one that has not, nobody is told anything.
+///
+/// # Idempotency
+/// The payout and the person: it fails once.
+///
+/// # Errors
+/// The database failed.
+pub async fn tell_if_failed(tx: &DatabaseTransaction, payout: &Payout, now: Instant) -> Result<(), TellError> {
+    let State::Failed { .. } = payout.state else { return Ok(()) };
+    let finance = users::with_role(tx, FINANCE, &payout.partner).await?;
+    let mut people: Vec<Option<String>> = vec![None];
+    if payout.kind == Kind::MdfClaim {
+        // Payouts of claims that are not there are none of this product.
+        let Some(claim) = books::mdf::find(tx, &payout.reference).await? else { return Ok(()) };
+        people.push(Some(claim.submitted_by));
+    }
+    people.extend(finance.into_iter().map(Some));
+    for person in people {
+        let letter = match payout.kind {
+            Kind::MdfClaim => Letter::ClaimFailed { claim: payout.reference.to_string(), person },
+            Kind::Settlement => Letter::PayoutFailed { payout: payout.id.to_string(), person },
+        };
+        post(tx, &letter, now).await?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn post_in_step(tx: &DatabaseTransaction, letter: &Letter, now: Instant) -> Result<(), StepError> {

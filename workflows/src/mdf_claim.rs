@@ -15,13 +15,15 @@ use durable::outbox::OutboxError;
 use durable::runs::{self, RunError, Target};
 use durable::{Context, Interrupt, RunId, Workflow};
 use program::calendar::Instant;
+use program::mdf::Status;
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::moving::{Debit, GiveUp, Look, TellEnd};
 use crate::PayoutRun;
-use crate::payout::fitting;
+use crate::letters::{self, TellError};
+use crate::payout::{WakeError, fitting};
 use crate::steps;
 
 /// Bytes of a signal's name at most, without a turn's number.
@@ -92,12 +94,16 @@ pub async fn start(tx: &DatabaseTransaction, claim: &Claim, now: Instant) -> Res
     Ok(submit::set_workflow(tx, &claim.id, started.run.as_str()).await?)
 }
 
-/// Tells the run of a claim that a step was decided, in the transaction of the decision.
+/// Tells the run of a claim that a step was decided, in the transaction of the decision; and who submitted it, of a rejection: the claim may
+/// be submitted again before its run has looked.
 ///
 /// # Errors
 /// The database failed.
-pub async fn decided(tx: &DatabaseTransaction, outcome: &Outcome, now: Instant) -> Result<(), RunError> {
-    changed(tx, &outcome.claim, Some(&outcome.role), now).await
+pub async fn decided(tx: &DatabaseTransaction, outcome: &Outcome, now: Instant) -> Result<(), WakeError> {
+    if outcome.claim.status == Status::Rejected {
+        letters::post(tx, &moving::decided(&outcome.claim), now).await.map_err(TellError::from)?;
+    }
+    Ok(changed(tx, &outcome.claim, Some(&outcome.role), now).await?)
 }
 
 /// Tells the run of a claim that it has changed: `waited_for` is the role of the step that waited before, in the route.

@@ -14,10 +14,10 @@ use books::instance;
 use books::load::row::LoadError;
 use books::payouts::due::Due;
 use books::payouts::limits::Limits;
-use books::payouts::record;
+use books::payouts::{PayoutError, inbound, record};
 use durable::runs::{self, RunError, Target};
 use durable::{Clock, Context, Interrupt, Outcome, RunId, StepError, Workflow};
-use program::payout::PayoutId;
+use program::payout::{Payout, PayoutId};
 use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use self::asking::Heard;
 use self::moving::{Intend, LookAgain, MailStatement, Note, Request, SendAgain};
 pub(crate) use self::moving::{Standing, made};
+use crate::letters::{self, TellError};
 use crate::ports::{Handling, PayoutPort};
 use crate::steps;
 
@@ -110,6 +111,40 @@ pub async fn look_again(tx: &DatabaseTransaction, run: &str, cause: &str, now: p
     }
 }
 
+/// Tells the run of a payout that somebody else has changed it, and people where it has failed; `cause` names what has changed, once. In
+/// the transaction of the change.
+///
+/// # Idempotency
+/// (run, cause), and that of [`letters::tell_if_failed`].
+///
+/// # Errors
+/// The database failed.
+pub async fn changed(tx: &DatabaseTransaction, payout: &Payout, cause: &str, now: program::calendar::Instant) -> Result<(), WakeError> {
+    letters::tell_if_failed(tx, payout, now).await?;
+    match payout.workflow.as_deref() {
+        Some(run) => Ok(look_again(tx, run, cause, now).await?),
+        None => Ok(()),
+    }
+}
+
+/// Applies providers' parked messages whose payout is there by now, at most `limit`, and tells its runs and people. How many were.
+///
+/// # Idempotency
+/// Each message is applied once.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn retry_parked(tx: &DatabaseTransaction, limit: u16, now: program::calendar::Instant) -> Result<usize, WakeError> {
+    let waiting = inbound::parked_payouts(tx, limit).await?;
+    let count = inbound::retry_parked(tx, limit, now).await?;
+    for id in waiting {
+        if let Some(payout) = record::find(tx, &id).await? {
+            changed(tx, &payout, &format!("message {}", payout.revision), now).await?;
+        }
+    }
+    Ok(count)
+}
+
 /// Makes the runs of all held payouts look at them now.
 ///
 /// # Errors
@@ -132,6 +167,12 @@ pub enum WakeError {
     /// The runs can't be told.
     #[error(transparent)]
     Runs(#[from] RunError),
+    /// People can't be told.
+    #[error(transparent)]
+    People(#[from] TellError),
+    /// A message can't be applied.
+    #[error(transparent)]
+    Message(#[from] PayoutError),
 }
 
 /// The id of the payout of a settlement or claim, which is the key of its request, too: the same in every generation of these books, so

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::asked::Waiting;
 use super::record::{self, Claim, Step};
-use super::{MdfError, asked, deadline, funds, restart};
+use super::{MdfError, asked, deadline, funds, restart, versions};
 use crate::load::row::{LoadError, execute, first_row};
 use crate::users::{self, PersonError, User};
 
@@ -166,6 +166,10 @@ async fn judge(
     let decider = Decider { id: &person.id, partner: person.partner.as_deref(), roles: &person.roles, is_disabled: person.disabled.is_some() };
     match mdf::decide(&shown, &decider, say.verdict, say.digest, now) {
         Ok(decided) => Ok((decided.place, decided.amount_minor)),
+        Err(Refusal::Stale { shown, current, .. }) => {
+            let changed = mdf::changes::since(&versions::of(tx, claim).await?, &shown, claim.currency);
+            Err(MdfError::Refused { claim: claim.id.clone(), refusal: Refusal::Stale { shown, current, changed } })
+        }
         Err(refusal) => Err(MdfError::Refused { claim: claim.id.clone(), refusal }),
     }
 }

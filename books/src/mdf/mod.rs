@@ -20,6 +20,7 @@ pub mod sign_in;
 pub mod statement;
 pub mod submit;
 mod terms;
+mod versions;
 
 pub use error::MdfError;
-pub use record::{Claim, Proof, Step, find, list, of_workflow, proofs, steps};
+pub use record::{Claim, Proof, Step, asked_in_round, find, list, of_workflow, proofs, steps};

@@ -255,6 +255,15 @@ pub async fn steps(tx: &DatabaseTransaction, claim: &str, round: i64) -> Result<
     Ok(steps)
 }
 
+/// What a round of a claim asked for, minor units.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn asked_in_round(tx: &DatabaseTransaction, claim: &str, round: i64) -> Result<Option<i64>, LoadError> {
+    let query = "SELECT asked_minor FROM claim_rounds WHERE claim = ? AND round = ?";
+    first_row(tx, query, vec![claim.into(), round.into()]).await?.map(|row| row.int(0)).transpose()
+}
+
 /// The proofs of a claim, by digest.
 ///
 /// # Errors

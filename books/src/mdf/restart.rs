@@ -26,7 +26,8 @@ pub enum Cause {
 }
 
 impl Cause {
-    const fn name(self) -> &'static str {
+    /// Its name.
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Submitted => "submitted",
             Self::Resubmitted => "resubmitted",

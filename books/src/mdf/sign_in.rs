@@ -13,10 +13,14 @@ use crate::users::{self, User};
 pub const CODE_LASTS_S: i64 = 10 * 60;
 /// How often a code may be guessed.
 pub const TRIES_MAX: i64 = 5;
-/// Codes of one person within an hour.
+/// Codes of one person within an hour that anybody may ask for who knows the address.
 pub const CODES_OF_PERSON_MAX: i64 = 5;
-/// Codes about one claim within an hour.
+/// Codes about one claim within an hour that anybody may ask for.
 pub const CODES_OF_CLAIM_MAX: i64 = 20;
+/// Codes of one person within an hour that are asked for from the person's own mail: nobody else can use them up.
+pub const CODES_FROM_MAIL_MAX: i64 = 5;
+/// How long what the link of a mail carries is known, seconds.
+const LINK_LASTS_S: i64 = 180 * 24 * HOUR_S;
 /// How long a session lasts, seconds.
 pub const SESSION_LASTS_S: i64 = 30 * 60;
 /// Mails of one code, which the outbox may try to send again, that are good at once.
@@ -44,12 +48,39 @@ pub async fn addressed(tx: &DatabaseTransaction, claim: &str, email: &str) -> Re
     Ok(Some(person))
 }
 
-/// Records that somebody asks for a code; `id` is the digest of a secret of the browser that asks, which alone can use the code. `None`:
-/// nobody of the address may decide now, or there were too many codes within the hour.
+/// Keeps what the link of a mail to an approver carries, by its digest: from there the person asks for codes that others can't use up. It is
+/// no authority: without a code of the person's own mail it opens nothing.
+///
+/// # Errors
+/// The database failed.
+pub async fn keep_link(tx: &DatabaseTransaction, token_digest: &str, person: &str, claim: &str, now: Instant) -> Result<(), LoadError> {
+    let insert = "INSERT INTO approval_links (token_digest, person, claim, created_at) VALUES (?, ?, ?, ?)";
+    execute(tx, insert, vec![token_digest.into(), person.into(), claim.into(), now.0.into()]).await?;
+    Ok(())
+}
+
+/// Who asks for a code.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// About which claim.
+    pub claim: &'a str,
+    /// For which address.
+    pub email: &'a str,
+    /// The digest of a secret of the browser that asks, which alone can use the code.
+    pub id: &'a str,
+    /// The digest of what the link of a mail carried, if the browser came by one.
+    pub link: Option<&'a str>,
+}
+
+/// Records that somebody asks for a code. `None`: nobody of the address may decide now, or there were too many codes within the hour.
+///
+/// Those that anybody asks for who knows an address and a claim are counted apart from those that are asked for from the person's own mail
+/// about the claim: a stranger uses up the former alone.
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
-pub async fn ask(tx: &DatabaseTransaction, claim: &str, email: &str, id: &str, now: Instant) -> Result<Option<User>, MdfError> {
+pub async fn ask(tx: &DatabaseTransaction, asking: Asking<'_>, now: Instant) -> Result<Option<User>, MdfError> {
+    let Asking { claim, email, id, link } = asking;
     // The claim's lock lets codes be counted one after the other.
     match record::locked(tx, claim).await {
         Ok(_) => {}
@@ -58,18 +89,34 @@ pub async fn ask(tx: &DatabaseTransaction, claim: &str, email: &str, id: &str, n
     }
     let Some(person) = addressed(tx, claim, email).await? else { return Ok(None) };
     forget(tx, now).await?;
+    let is_from_mail = is_link_of(tx, link, &person, claim).await?;
+    let bounds: &[(&str, &str, i64)] = if is_from_mail {
+        &[("person", person.id.as_str(), CODES_FROM_MAIL_MAX)]
+    } else {
+        &[("person", person.id.as_str(), CODES_OF_PERSON_MAX), ("claim", claim, CODES_OF_CLAIM_MAX)]
+    };
     let since = Instant(now.0 - HOUR_S * 1_000_000);
-    let within = |column: &str| format!("SELECT COUNT(*) FROM approval_codes WHERE {column} = ? AND created_at > ?");
-    for (column, value, most) in [("person", person.id.as_str(), CODES_OF_PERSON_MAX), ("claim", claim, CODES_OF_CLAIM_MAX)] {
-        let count = first_row(tx, &within(column), vec![value.into(), since.0.into()]).await?.map_or(Ok(0), |row| row.int(0))?;
-        if count >= most {
+    for (column, value, most) in bounds {
+        let query = format!("SELECT COUNT(*) FROM approval_codes WHERE {column} = ? AND from_mail = ? AND created_at > ?");
+        let values = vec![(*value).into(), i64::from(is_from_mail).into(), since.0.into()];
+        let count = first_row(tx, &query, values).await?.map_or(Ok(0), |row| row.int(0))?;
+        if count >= *most {
             return Ok(None);
         }
     }
-    let insert = "INSERT INTO approval_codes (id, person, claim, code_digest, created_at, expires_at) VALUES (?, ?, ?, '', ?, ?)";
+    let insert = "INSERT INTO approval_codes (id, person, claim, code_digest, created_at, expires_at, from_mail) VALUES (?, ?, ?, '', ?, ?, ?)";
     let ends = now.0 + CODE_LASTS_S * 1_000_000;
-    execute(tx, insert, vec![id.into(), person.id.as_str().into(), claim.into(), now.0.into(), ends.into()]).await?;
+    let values = vec![id.into(), person.id.as_str().into(), claim.into(), now.0.into(), ends.into(), i64::from(is_from_mail).into()];
+    execute(tx, insert, values).await?;
     Ok(Some(person))
+}
+
+/// Whether a link's digest is that of a mail to this person about this claim. Tokens have 256 random bits: looking up their digests tells
+/// nobody anything.
+async fn is_link_of(tx: &DatabaseTransaction, link: Option<&str>, person: &User, claim: &str) -> Result<bool, LoadError> {
+    let Some(link) = link else { return Ok(false) };
+    let query = "SELECT 1 FROM approval_links WHERE token_digest = ? AND person = ? AND claim = ?";
+    Ok(first_row(tx, query, vec![link.into(), person.id.as_str().into(), claim.into()]).await?.is_some())
 }
 
 /// Codes and sessions whose time is long over are of no use to anybody.
@@ -77,6 +124,7 @@ async fn forget(tx: &DatabaseTransaction, now: Instant) -> Result<(), LoadError>
     let before = now.0 - HOUR_S * 1_000_000;
     execute(tx, "DELETE FROM approval_codes WHERE expires_at <= ?", vec![before.into()]).await?;
     execute(tx, "DELETE FROM approval_sessions WHERE expires_at <= ?", vec![before.into()]).await?;
+    execute(tx, "DELETE FROM approval_links WHERE created_at <= ?", vec![(now.0 - LINK_LASTS_S * 1_000_000).into()]).await?;
     Ok(())
 }
 

@@ -43,7 +43,7 @@ pub async fn of(tx: &DatabaseTransaction, id: &str) -> Result<Option<ClaimStatem
         receipts: money(claim.receipts_minor),
         asked: money(claim.asked_minor),
         amount: money(claim.amount_minor),
-        wallet_balance: money(wallet_balance(tx, &claim).await?),
+        wallet_balance: money(wallet_balance(tx, &claim, payout.ended_at).await?),
         submitted_on: day(claim.submitted_at),
         paid_on: payout.ended_at.map(day).unwrap_or_default(),
         payout: payout.id.to_string(),
@@ -60,9 +60,14 @@ async fn payout(tx: &DatabaseTransaction, claim: &record::Claim) -> Result<Optio
     payouts::record::find(tx, &id).await
 }
 
-async fn wallet_balance(tx: &DatabaseTransaction, claim: &record::Claim) -> Result<i64, LoadError> {
-    let query = "SELECT balance_minor FROM wallets WHERE program = ? AND partner = ? AND fund = 'coop' AND currency = ?";
-    let values = vec![claim.program.as_str().into(), claim.partner.as_str().into(), claim.currency.code().into()];
+/// What the wallet had when the claim was paid, minor units: the statement says the same whenever it is made.
+async fn wallet_balance(tx: &DatabaseTransaction, claim: &record::Claim, paid_at: Option<Instant>) -> Result<i64, LoadError> {
+    // What is held is still the partner's; an account of what is owed is credited, which is below zero.
+    let query = "SELECT CAST(COALESCE(-SUM(p.amount_minor), 0) AS BIGINT) FROM postings p JOIN transactions t ON t.id = p.transaction_id \
+                 WHERE p.account IN (?, ?) AND p.currency = ? AND t.recorded_at <= ?";
+    let account = |fund: &str| format!("partner:{}:{}:{fund}", claim.partner, claim.program);
+    let at = paid_at.map_or(i64::MAX, |at| at.0);
+    let values = vec![account("coop").into(), account("coop-held").into(), claim.currency.code().into(), at.into()];
     first_row(tx, query, values).await?.map_or(Ok(0), |row| row.int(0))
 }
 

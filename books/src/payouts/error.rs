@@ -70,6 +70,25 @@ pub enum PayoutError {
     /// A failed claim's money went back to the wallet.
     #[error("payout {0} paid a claim, whose money went back to the wallet; submit the claim anew")]
     ClaimRetry(String),
+    /// What a settlement owes stays owed.
+    #[error("payout {0} pays a settlement, which stays owed; keep it from being paid with `settlement hold`")]
+    NotOfClaim(String),
+    /// The request of a payout may have left.
+    #[error("payout {payout} is {state}: its request may have left, and only the word of who pays it ends it")]
+    MayHaveLeft {
+        /// The payout.
+        payout: String,
+        /// Where it stands.
+        state: &'static str,
+    },
+    /// The books come from a backup, and a payout may have been sent after it.
+    #[error("the database was restored from a backup, and payout {payout} may have been sent after it: {why}")]
+    MaybeSent {
+        /// The payout.
+        payout: String,
+        /// What is known.
+        why: String,
+    },
     /// Only what finance pays itself is marked by hand.
     #[error("payout {payout} was given to {provider}, whose word ends it; only what the adapters manual and pain001 pay is marked by hand")]
     NotByHand {
@@ -161,6 +180,9 @@ impl PayoutError {
             | Self::FailedBefore { .. }
             | Self::Taken { .. }
             | Self::ClaimRetry(_)
+            | Self::NotOfClaim(_)
+            | Self::MayHaveLeft { .. }
+            | Self::MaybeSent { .. }
             | Self::FileUnwritten { .. }
             | Self::NotByHand { .. }
             | Self::InNoFile(_)

@@ -271,7 +271,7 @@ pub(super) async fn withdraw_if_moved(
     if before.destination.as_deref() == usable.map(|usable| usable.id.as_str()) {
         return Ok(before);
     }
-    withdraw(tx, before, "the destination was changed before the request left", now).await
+    withdraw(tx, before, "the destination was changed before the request left", None, now).await
 }
 
 /// Fails an intended payout of a claim that would go elsewhere than its approvals said (domain.md §6.5): the wallet has its money back.
@@ -281,14 +281,19 @@ async fn withdraw_if_not_approved(tx: &DatabaseTransaction, before: Payout, now:
     if before.state != State::Intended || approved.is_none() || approved.as_deref() == before.destination_digest.as_deref() {
         return Ok(before);
     }
-    withdraw(tx, before, "the destination was changed after the claim was approved", now).await
+    withdraw(tx, before, "the destination was changed after the claim was approved", None, now).await
 }
 
-async fn withdraw(tx: &DatabaseTransaction, before: Payout, reason: &str, now: Instant) -> Result<Payout, PayoutError> {
+/// Fails a payout that has not been requested.
+pub(super) async fn withdraw(tx: &DatabaseTransaction, before: Payout, reason: &str, by: Option<&str>, now: Instant) -> Result<Payout, PayoutError> {
     let mut after = before.clone();
     after.state = before.state.clone().withdraw(reason.into()).map_err(|illegal| PayoutError::Illegal { payout: before.id.to_string(), illegal })?;
     after.ended_at = Some(now);
-    record::store(tx, &before, after, &Event::ours("withdrawn", Some(reason)), now).await
+    let event = match by {
+        Some(by) => Event::person("withdrawn", Some(reason), by),
+        None => Event::ours("withdrawn", Some(reason)),
+    };
+    record::store(tx, &before, after, &event, now).await
 }
 
 /// Holds a payout that has not been requested.

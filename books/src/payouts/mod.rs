@@ -19,5 +19,6 @@ pub mod request;
 pub mod retry;
 pub mod standing;
 pub mod switch;
+pub mod withdraw;
 
 pub use error::PayoutError;

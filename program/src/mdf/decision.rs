@@ -4,6 +4,7 @@ use crate::calendar::Instant;
 use crate::money::Currency;
 
 use super::Status;
+use super::changes::{self, Change};
 
 /// A step of the route of a claim's round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,12 +166,14 @@ pub enum Refusal {
         due_at: Instant,
     },
     /// The decision is about something else than what the claim is now.
-    #[error("the claim was changed since it was shown: the decision is about {shown}, it is {current} now; look at it again")]
+    #[error("the claim was changed since it was shown: {}; look at it again", changes::told(.changed, .shown, .current))]
     Stale {
         /// The digest of the decision.
         shown: String,
         /// The digest now.
         current: String,
+        /// What has changed, as far as it is known to whoever asks.
+        changed: Vec<Change>,
     },
     /// An approver never raises the amount.
     #[error("{amount} is more than the {most} that the claim asks for; an approver may lower the amount, never raise it")]
@@ -205,7 +208,7 @@ pub fn decide<'a>(shown: &Shown<'a>, by: &Decider<'_>, verdict: Verdict, digest:
         return Err(Refusal::AfterDeadline { role: step.role.to_owned(), due_at });
     }
     if let Some(digest) = digest.filter(|digest| *digest != shown.digest) {
-        return Err(Refusal::Stale { shown: digest.chars().take(80).collect(), current: shown.digest.to_owned() });
+        return Err(Refusal::Stale { shown: digest.chars().take(80).collect(), current: shown.digest.to_owned(), changed: Vec::new() });
     }
     Ok(Decided { place, role: step.role_asked(), amount_minor: amount(shown, verdict)? })
 }
@@ -354,7 +357,7 @@ mod tests {
         let steps = [step("manager", None)];
         let decided = |digest| decide(&shown(&steps), &by("jo", &manager), YES, Some(digest), NOON);
         assert!(decided("sha256:a").is_ok());
-        assert_eq!(decided("sha256:b"), Err(Refusal::Stale { shown: "sha256:b".into(), current: "sha256:a".into() }));
+        assert_eq!(decided("sha256:b"), Err(Refusal::Stale { shown: "sha256:b".into(), current: "sha256:a".into(), changed: Vec::new() }));
     }
 
     #[test]

@@ -27,12 +27,22 @@ pub enum Status {
 
 /// A move that a claim can't make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a claim that is {from} can't become {to}")]
+#[error("a claim that is {from} can't become {to}{}", instead(*.from, *.to))]
 pub struct IllegalMove {
     /// Where it stands.
     pub from: Status,
     /// Where it was to go.
     pub to: Status,
+}
+
+/// What leads to the same end, where something does.
+const fn instead(from: Status, to: Status) -> &'static str {
+    match (from, to) {
+        (Status::Paying, Status::Cancelled) => {
+            ": its wallet is debited; while its payout has not been asked for, finance ends that with `payout withdraw`"
+        }
+        _ => "",
+    }
 }
 
 impl Status {

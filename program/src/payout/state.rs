@@ -240,16 +240,14 @@ impl State {
         }
     }
 
-    /// Gives up what was admitted and has not left.
+    /// Gives up what waits, or was admitted and has not left.
     ///
     /// # Errors
     /// [`Illegal`] in any other state: what may have left is ended by the provider's word alone.
     pub fn withdraw(self, reason: String) -> Result<Self, Illegal> {
         match self {
-            Self::Intended => Ok(Self::Failed { reason }),
-            Self::Held(_) | Self::Requested | Self::Unknown { .. } | Self::Paid | Self::Failed { .. } => {
-                Err(Illegal { state: self, wanted: "withdrawn" })
-            }
+            Self::Intended | Self::Held(_) => Ok(Self::Failed { reason }),
+            Self::Requested | Self::Unknown { .. } | Self::Paid | Self::Failed { .. } => Err(Illegal { state: self, wanted: "withdrawn" }),
         }
     }
 
@@ -322,7 +320,7 @@ mod tests {
         legal_from(&["held"], State::admit, "intended");
         legal_from(&["intended"], State::request, "requested");
         legal_from(&["requested", "unknown"], |state| state.lose("timeout".into()), "unknown");
-        legal_from(&["intended"], |state| state.withdraw("changed".into()), "failed");
+        legal_from(&["intended", "held"], |state| state.withdraw("changed".into()), "failed");
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub enum Letter {
     Statement(Statement),
     /// A payout waits.
     PayoutHeld(PayoutHeld),
+    /// The payout of a settlement failed, or came back.
+    PayoutFailed(PayoutFailed),
     /// A settlement under the minimum.
     CarriedForward(CarriedForward),
     /// A certification ends soon.
@@ -64,6 +66,27 @@ pub struct PayoutHeld {
     pub currency: String,
     /// Why: `no_destination`, `no_account`, `cooling_off`, `cap`, `paused`, `suspended`.
     pub reason: String,
+}
+
+/// Of [`Letter::PayoutFailed`].
+#[derive(Debug, Clone, Serialize)]
+pub struct PayoutFailed {
+    /// Whose mail it is.
+    pub name: String,
+    /// The partner's name.
+    pub partner: String,
+    /// What it would have paid.
+    pub reference: String,
+    /// The payout.
+    pub payout: String,
+    /// How much.
+    pub amount: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Why.
+    pub reason: String,
+    /// Whether it is for finance, which can pay it again.
+    pub to_finance: bool,
 }
 
 /// Of [`Letter::CarriedForward`].
@@ -240,6 +263,7 @@ impl Letter {
         match self {
             Self::Statement(_) => "statement",
             Self::PayoutHeld(_) => "payout_held",
+            Self::PayoutFailed(_) => "payout_failed",
             Self::CarriedForward(_) => "carried_forward",
             Self::CertificationExpiring(_) => "certification_expiring",
             Self::DestinationChanged(_) => "destination_changed",
@@ -273,6 +297,16 @@ impl Letter {
                 amount: text("15000.00"),
                 currency: text("USD"),
                 reason: text("no_destination"),
+            }),
+            Self::PayoutFailed(PayoutFailed {
+                name: text("Jo"),
+                partner: text("Acme"),
+                reference: text("reseller/2026-04/acme/USD"),
+                payout: text("pay_0190b6a2-7c3d-7e4f-8a5b-000000000001"),
+                amount: text("15000.00"),
+                currency: text("USD"),
+                reason: text("account closed"),
+                to_finance: true,
             }),
             Self::CarriedForward(CarriedForward {
                 partner: text("Acme"),

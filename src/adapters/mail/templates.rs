@@ -16,12 +16,14 @@ use super::letter::Letter;
 use super::message::one_line;
 
 /// Built in.
-const STANDARD: [(&str, &str); 23] = [
+const STANDARD: [(&str, &str); 25] = [
     ("layout.html", include_str!("../../../config/templates/mail/layout.html")),
     ("statement.txt", include_str!("../../../config/templates/mail/statement.txt")),
     ("statement.html", include_str!("../../../config/templates/mail/statement.html")),
     ("payout_held.txt", include_str!("../../../config/templates/mail/payout_held.txt")),
     ("payout_held.html", include_str!("../../../config/templates/mail/payout_held.html")),
+    ("payout_failed.txt", include_str!("../../../config/templates/mail/payout_failed.txt")),
+    ("payout_failed.html", include_str!("../../../config/templates/mail/payout_failed.html")),
     ("carried_forward.txt", include_str!("../../../config/templates/mail/carried_forward.txt")),
     ("carried_forward.html", include_str!("../../../config/templates/mail/carried_forward.html")),
     ("certification_expiring.txt", include_str!("../../../config/templates/mail/certification_expiring.txt")),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use books::mdf::decide::{Say, Via, decide};
 use books::mdf::proofs::NewProof;
+#[cfg(feature = "pdf")]
+use books::mdf::statement;
 use books::mdf::submit::{self, Anew, New};
 use books::mdf::{Claim, MdfError, asked, campaigns, end, proofs as of_claim, show as shown};
 use clap::{Args, Subcommand};
@@ -15,6 +17,8 @@ use workflows::mdf_claim;
 
 use super::proofs::{self, Kept};
 use crate::cli::configured::ConfigArgs;
+#[cfg(feature = "pdf")]
+use crate::cli::pdf;
 use crate::cli::{At, CliError, act, output};
 
 #[derive(Debug, Subcommand)]
@@ -79,10 +83,16 @@ pub(crate) enum ClaimCommand {
         campaign: Option<String>,
     },
     /// One claim with its steps, proofs and decisions
-    Show {
-        /// The claim
-        id: String,
-    },
+    Show(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The claim
+    id: String,
+    #[cfg(feature = "pdf")]
+    #[command(flatten)]
+    pdf: pdf::PdfArgs,
 }
 
 #[derive(Debug, Args)]
@@ -135,7 +145,7 @@ pub(crate) async fn run(at: &At, command: ClaimCommand) -> Result<(), CliError> 
         ClaimCommand::Reject(args) => reject(at, &args).await,
         ClaimCommand::Cancel(args) => cancel(at, &args).await,
         ClaimCommand::List { status, partner, campaign } => list(at, status, partner.as_deref(), campaign.as_deref()).await,
-        ClaimCommand::Show { id } => show(at, &id).await,
+        ClaimCommand::Show(args) => show(at, args).await,
     }
 }
 
@@ -287,16 +297,27 @@ async fn list(at: &At, status: Option<Status>, partner: Option<&str>, campaign: 
     output::text(&output::table(&heads, &[false, false, false, false, false, true, true, true], &rows))
 }
 
-async fn show(at: &At, id: &str) -> Result<(), CliError> {
+async fn show(at: &At, args: ShowArgs) -> Result<(), CliError> {
     let books = at.books().await?;
     let tx = books.begin_read().await?;
     let found = async {
-        let claim = found(&tx, id).await?;
-        Ok::<_, CliError>((shown::detailed(&tx, &claim).await?, claim))
+        let claim = found(&tx, &args.id).await?;
+        #[cfg(feature = "pdf")]
+        let statement = if args.pdf.file().is_some() { statement::of(&tx, &claim.id).await? } else { None };
+        #[cfg(not(feature = "pdf"))]
+        let statement = ();
+        Ok::<_, CliError>((shown::detailed(&tx, &claim).await?, claim, statement))
     }
     .await;
     tx.rollback().await?;
-    let (json, claim) = found?;
+    #[cfg_attr(not(feature = "pdf"), allow(unused_variables, reason = "only a PDF needs the statement"))]
+    let (json, claim, statement) = found?;
+    #[cfg(feature = "pdf")]
+    if let Some(file) = args.pdf.file() {
+        let unpaid = || CliError::Input(format!("claim {} is {}; the statement of a claim is made when it is paid", claim.id, claim.status));
+        let written = pdf::write_claim(file.to_owned(), args.pdf, statement.ok_or_else(unpaid)?).await?;
+        return if at.json { output::json(&json) } else { output::text(&written) };
+    }
     if at.json {
         return output::json(&json);
     }

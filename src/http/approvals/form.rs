@@ -1,7 +1,7 @@
 //! What browsers send: forms, cookies, and from where.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use reqwest::Url;
 
@@ -12,6 +12,8 @@ pub(super) const SESSION: &str = "tributary_approvals";
 
 /// A form is a few fields.
 const BODY_MAX_BYTES: usize = 16 << 10;
+/// The name of what the link of a mail carries, in addresses and forms.
+pub(super) const LINK: &str = crate::approvals::LINK;
 /// Hexadecimal digits of a token.
 const TOKEN_DIGITS: usize = 64;
 
@@ -23,7 +25,6 @@ impl Cookies {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let is_token = |value: &str| value.len() == TOKEN_DIGITS && value.bytes().all(|byte| byte.is_ascii_hexdigit());
         let ours = pairs.filter(|(name, value)| [ASKING, SESSION].contains(name) && is_token(value));
         Self(ours.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
@@ -33,6 +34,16 @@ impl Cookies {
         let mut values = self.0.iter().filter(|(one, _)| one == name).map(|(_, value)| value.as_str());
         values.next().filter(|_| values.next().is_none())
     }
+}
+
+fn is_token(text: &str) -> bool {
+    text.len() == TOKEN_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What the link of a mail carries, of an address; nothing else is told of it.
+pub(super) fn link_of(uri: &Uri) -> Option<String> {
+    let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    pairs.into_iter().find(|(name, value)| name == LINK && is_token(value)).map(|(_, value)| value.into_owned())
 }
 
 /// A form's fields.
@@ -54,6 +65,11 @@ impl Form {
             }
         })?;
         Ok(Self(url::form_urlencoded::parse(&bytes).into_owned().collect()))
+    }
+
+    /// What the link of a mail carried, by which the form was come to.
+    pub(super) fn link(&self) -> Option<String> {
+        Some(self.get(LINK)).filter(|text| is_token(text)).map(str::to_owned)
     }
 
     /// A field; "" where it is absent, or there more than once.

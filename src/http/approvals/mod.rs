@@ -11,13 +11,13 @@ mod form;
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use books::mdf::sign_in::{CODE_LASTS_S, SESSION_LASTS_S, Session};
 use serde_json::json;
 
 use self::answer::{Answer, with_headers};
-use self::form::{ASKING, Cookies, Form, SESSION, is_from_here};
+use self::form::{ASKING, Cookies, Form, SESSION, is_from_here, link_of};
 use super::Shared;
 use super::problem::Problem;
 use crate::approvals::decide::NotDecided;
@@ -29,12 +29,14 @@ struct Visit {
     desk: Arc<Approvals>,
     claim: String,
     cookies: Cookies,
+    /// What the link of the mail carried by which somebody came.
+    link: Option<String>,
 }
 
 impl Visit {
     fn new(service: &Shared, claim: String, headers: &HeaderMap) -> Result<Self, Problem> {
         let desk = service.approvals.as_ref().map(Arc::clone).ok_or(Problem::NotFound)?;
-        Ok(Self { desk, claim, cookies: Cookies::of(headers) })
+        Ok(Self { desk, claim, cookies: Cookies::of(headers), link: None })
     }
 
     /// The same, for a form that was sent from our own pages.
@@ -45,7 +47,7 @@ impl Visit {
             return Err(visit.message(StatusCode::FORBIDDEN, "Not from this page", "This form was sent from another site. Nothing was changed."));
         }
         match Form::read(&parts.headers, body).await {
-            Ok(form) => Ok((visit, form)),
+            Ok(form) => Ok((Self { link: form.link(), ..visit }, form)),
             Err((status, text)) => Err(visit.message(status, "The form can't be read", text)),
         }
     }
@@ -60,7 +62,7 @@ impl Visit {
 
     fn sign_in(&self, status: StatusCode, problem: Option<&str>) -> Response {
         let asked = self.cookies.get(ASKING).is_some();
-        self.answer().page(status, Page::SignIn, json!({ "asked": asked, "problem": problem }))
+        self.answer().page(status, Page::SignIn, json!({ "asked": asked, "problem": problem, "link": self.link }))
     }
 
     fn failed(&self, error: &DeskError) -> Response {
@@ -78,8 +80,8 @@ impl Visit {
 }
 
 /// `GET /approvals/{claim}`: the claim for who is signed in, the form to sign in for everybody else. Changes nothing.
-pub(super) async fn show(State(service): State<Shared>, Path(claim): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let visit = Visit::new(&service, claim, &headers)?;
+pub(super) async fn show(State(service): State<Shared>, Path(claim): Path<String>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    let visit = Visit { link: link_of(&uri), ..Visit::new(&service, claim, &headers)? };
     let (session, token) = match visit.session().await {
         Ok(Some(found)) => found,
         // Whether there is such a claim is nobody's business yet.
@@ -115,9 +117,9 @@ pub(super) async fn ask(State(service): State<Shared>, Path(claim): Path<String>
     if email.is_empty() {
         return visit.message(StatusCode::UNPROCESSABLE_ENTITY, "No address", "Enter the e-mail address at which you were asked.");
     }
-    match visit.desk.ask(visit.claim.clone(), email) {
+    match visit.desk.ask(visit.claim.clone(), email, visit.link.as_deref()) {
         Ok(token) => {
-            let page = visit.answer().page(StatusCode::OK, Page::SignIn, json!({ "asked": true, "problem": null }));
+            let page = visit.answer().page(StatusCode::OK, Page::SignIn, json!({ "asked": true, "problem": null, "link": visit.link }));
             visit.answer().with_cookie(page, ASKING, &token, CODE_LASTS_S)
         }
         Err(error) => visit.failed(&error),

@@ -112,7 +112,7 @@ async fn tell_submitter(tx: &DatabaseTransaction, claim: &Claim, now: program::c
 }
 
 /// Tells what a claim has come to.
-fn decided(claim: &Claim) -> Letter {
+pub(super) fn decided(claim: &Claim) -> Letter {
     Letter::ClaimDecided { claim: claim.id.clone(), round: claim.round, status: claim.status.name().into() }
 }
 
@@ -146,7 +146,8 @@ impl TxStep<DatabaseTransaction> for Debit {
     }
 }
 
-/// Posts the statement of a claim that was paid, or says that it failed.
+/// Posts the statement of a claim that was paid; where it failed, whoever noted that has told people, and it is told here once more where a
+/// version before this one has not.
 pub(super) struct TellEnd {
     pub(super) claim: String,
     pub(super) clock: Arc<dyn Clock>,

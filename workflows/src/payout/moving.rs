@@ -38,7 +38,9 @@ pub(crate) struct Standing {
     pub(super) free_at: Option<Instant>,
 }
 
+/// Where a payout stands after a step; people are told of one that has failed with that.
 async fn standing(tx: &DatabaseTransaction, payout: &Payout, at: program::calendar::Instant) -> Result<Standing, StepError> {
+    letters::tell_if_failed(tx, payout, at).await.map_err(|error| StepError::caused_by(&error))?;
     let free_at = if payout.state == State::Held(HeldFor::CoolingOff) {
         let usable = destinations::in_force(tx, &payout.partner, payout.currency).await.map_err(|error| StepError::caused_by(&error))?;
         usable.map(|usable| steps::at(usable.from))
