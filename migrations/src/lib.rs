@@ -17,6 +17,7 @@ mod m0007_mdf;
 mod m0008_bank_files;
 mod m0009_fact_events;
 mod m0010_decision_events;
+mod m0012_rankings_final;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_bank_files::Step),
             Box::new(m0009_fact_events::Step),
             Box::new(m0010_decision_events::Step),
+            Box::new(m0012_rankings_final::Step),
         ]
     }
 }

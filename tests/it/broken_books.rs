@@ -210,6 +210,39 @@ pub(crate) fn assert_named(app: &App, invariant: &str, what: &str) {
     assert!(found.iter().any(|(name, _)| name == invariant), "{what} breaks {invariant}; verify found {found:?}");
 }
 
+/// What breaks a ranking of a quarter.
+const RANKINGS: [(&str, &str, &[&str]); 9] = [
+    ("commission.6", "a ranking of another rate", &["UPDATE rankings SET rate = '0.5'"]),
+    ("commission.6", "a ranking that more win", &["UPDATE rankings SET top = '1'"]),
+    ("commission.6", "a ranking by another version", &["UPDATE rankings SET version = 2"]),
+    ("commission.6", "a ranking that pays a lump sum", &["UPDATE rankings SET applies = 'ranked_quarter'"]),
+    ("commission.6", "a winner that did not win", &["UPDATE ranking_places SET winner = 1 WHERE partner = 'beta'"]),
+    ("commission.6", "a winner of less revenue", &["UPDATE ranking_places SET revenue = '1' WHERE partner = 'acme'"]),
+    ("commission.6", "a place that is gone", &["DELETE FROM ranking_places WHERE partner = 'beta'"]),
+    ("commission.6", "places of no ranking", &["DELETE FROM rankings"]),
+    ("commission.6", "a ranking that is gone", &["DELETE FROM ranking_places", "DELETE FROM rankings"]),
+];
+
+/// A quarter in which acme is ranked before beta.
+fn a_ranked_quarter(app: &App) {
+    app.apply(&PROGRAMME.replace("[settlement]", "[[rankings]]\nid = \"top\"\ntop = \"50%\"\nrate = \"1%\"\n\n[settlement]"));
+    app.import("partners", "id,name,program,tier,tier_since\nacme,Acme,p,gold,2026-01-01\nbeta,Beta,p,base,2026-01-01");
+    app.import("customers", "id,name\nc1,Customer");
+    app.import(
+        "invoices",
+        "id,customer,partner,currency,subtotal,paid_at
+         A1,c1,acme,USD,1000.00,2026-04-10T10:00:00Z
+         B1,c1,beta,USD,90.00,2026-04-11T10:00:00Z
+         A2,c1,acme,USD,100.00,2026-07-10T10:00:00Z",
+    );
+    app.settle("p", "2026-07");
+}
+
+fn verify_names_a_broken_ranking(app: &App) {
+    a_ranked_quarter(app);
+    assert_breaks(app, &RANKINGS);
+}
+
 fn verify_names_what_is_broken(app: &App) {
     three_months(app);
     assert_breaks(app, &BREAKS);
@@ -235,6 +268,19 @@ fn verify_names_what_is_there_twice(app: &App) {
         let copy = app.copy();
         copy.access().behind_the_triggers(|books| repeat_rows(books, table, key));
         assert_named(&copy, invariant, table);
+    }
+}
+
+/// What a ranking says is final with its quarter: the database itself refuses to change it.
+fn a_ranking_of_a_final_quarter_never_changes(app: &App) {
+    a_ranked_quarter(app);
+    let books = app.access();
+    for table in ["rankings", "ranking_places"] {
+        assert!(books.number(&format!("SELECT COUNT(*) FROM {table}")) > 0, "{table} has rows");
+        for statement in [format!("DELETE FROM {table}"), format!("UPDATE {table} SET program = program")] {
+            let refused = books.try_execute(&statement).expect_err(&statement).to_string();
+            assert!(refused.contains("a ranking of a final quarter never changes"), "{statement}: {refused}");
+        }
     }
 }
 
@@ -285,7 +331,9 @@ fn verify_shows_its_checks_when_all_is_well(app: &App) {
 
 on_both_databases!(
     verify_names_what_is_broken,
+    verify_names_a_broken_ranking,
     verify_names_what_is_there_twice,
     verify_shows_its_checks_when_all_is_well,
+    a_ranking_of_a_final_quarter_never_changes,
     the_year_10000_is_not_due,
 );

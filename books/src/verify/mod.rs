@@ -21,6 +21,7 @@ mod lines;
 mod ownership;
 mod payouts;
 mod periods;
+mod rankings;
 mod references;
 mod scan;
 mod wallets;
@@ -61,6 +62,8 @@ pub async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report,
     let checked = commission::check(&mut scan).await;
     scan.tolerate(Invariant::LineAsAsked, checked)?;
     let checked = corrections::check(&mut scan).await;
+    scan.tolerate(Invariant::LineAsAsked, checked)?;
+    let checked = rankings::check(&mut scan).await;
     scan.tolerate(Invariant::LineAsAsked, checked)?;
     let checked = lines::check(&mut scan).await;
     scan.tolerate(Invariant::ReversalBounded, checked)?;
