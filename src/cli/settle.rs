@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use books::settlement::run::{self, Target};
 use books::statements;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use program::calendar::Period;
 
 use super::settle_run::{self, Waited};
 use super::{At, CliError, output};
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("periods").required(true).args(["period", "through"]))]
 pub(crate) struct SettleArgs {
     /// The programme
     #[arg(long)]
     program: String,
     /// One period, YYYY-MM; those before it must be final
-    #[arg(long, value_parser = period, conflicts_with = "through", required_unless_present = "through")]
+    #[arg(long, value_parser = period)]
     period: Option<Period>,
     /// All open periods through this one, in order
     #[arg(long, value_parser = period)]

@@ -42,6 +42,13 @@ fn a_plan_says_whom_each_change_touches(app: &App) {
     assert_eq!(changes[0]["touches"]["partners"], json!(["acme", "top"]), "{changes:#}");
 }
 
+fn a_reversal_is_shown_with_its_invoice(app: &App) {
+    three_months(app);
+    assert_says(&app.ok("settlement show --program p --partner acme --period 2026-05 --currency USD").stdout_text(), &["R1 of A1"]);
+    let file = app.write("customers", "csv", "id,name\nc9,One\n");
+    assert_says(&app.ok(&format!("import customers {file}")).stdout_text(), &["customers: 1 row read, 1 new"]);
+}
+
 /// The exit code and standard error of a command whose reader is gone before it begins.
 fn into_a_closed_pipe(app: &App, line: &str) -> (Option<i32>, String) {
     let (reader, writer) = std::io::pipe().expect("a pipe can be made");
@@ -260,6 +267,7 @@ fn a_pdf_that_can_not_be_written_is_told_once(app: &App) {
 }
 
 on_both_databases!(
+    a_reversal_is_shown_with_its_invoice,
     a_plan_says_whom_each_change_touches,
     a_reader_that_is_gone_is_no_error,
     control_characters_do_not_reach_a_terminal,

@@ -114,11 +114,12 @@ fn settled_april(app: &App) {
 }
 
 /// Command lines, and a word that what is said about each must hold.
-const USAGE: [(&str, &str); 28] = [
+const USAGE: [(&str, &str); 29] = [
     ("", ""),
     ("settel --program p --period 2026-05", "settel"),
     ("settle", "--program"),
     ("settle --program p", "--period"),
+    ("settle --program p", "--through"),
     ("settle --program p --period 2026-05 --through 2026-06", "--through"),
     ("settle --program p --period 2026-13", "2026-13"),
     ("settle --program p --period may", "may"),
