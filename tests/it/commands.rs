@@ -42,6 +42,48 @@ fn a_plan_says_whom_each_change_touches(app: &App) {
     assert_eq!(changes[0]["touches"]["partners"], json!(["acme", "top"]), "{changes:#}");
 }
 
+/// What `program` says of the programme with another base rate: as text, and as JSON.
+fn of_rate(app: &App, command: &str, rate: &str, from: &str) -> (String, Value) {
+    let file = app.write("version", "toml", &PROGRAMME.replacen("rate = \"5%\"", &format!("rate = \"{rate}\""), 1));
+    let line = format!("program {command} {file}{from}");
+    (app.ok(&line).stdout_text(), app.json(&format!("{line} --json")))
+}
+
+fn a_version_says_which_later_one_takes_over(app: &App) {
+    three_months(app);
+    of_rate(app, "apply", "6%", " --from 2026-09-01");
+    let taken = "in force from 2026-07-01 until 2026-09-01, when version 2 takes over";
+    let (text, json) = of_rate(app, "plan", "7%", "");
+    assert_says(&text, &[taken]);
+    assert_eq!((&json["effective_from"], &json["until"], &json["next_version"]), (&json!("2026-07-01"), &json!("2026-09-01"), &json!(2)));
+    let (text, json) = of_rate(app, "plan", "7%", " --from 2026-10-01");
+    assert_says(&text, &["in force from 2026-10-01\n"]);
+    assert_eq!((&json["until"], &json["next_version"]), (&Value::Null, &Value::Null));
+    assert_eq!(json["changes"][0]["old"], "6%", "{json:#}");
+    let file = app.write("version", "toml", &PROGRAMME.replacen("5%", "7%", 1));
+    assert_says(&app.refused(&format!("program plan {file} --from 2026-06-30")), &["first open period is 2026-07"]);
+    let (text, json) = of_rate(app, "apply", "7%", "");
+    assert_says(&text, &["version 3 recorded", taken]);
+    assert_eq!((&json["unchanged"], &json["until"]), (&json!(true), &json!("2026-09-01")));
+}
+
+fn a_version_in_force_is_not_recorded_again(app: &App) {
+    three_months(app);
+    let (text, json) = of_rate(app, "apply", "5%", "");
+    assert_says(&text, &["version 1 is recorded already, in force from 2000-01-01\n"]);
+    assert_eq!((&json["version"], &json["unchanged"]), (&json!(1), &json!(true)));
+    // Named, the day is meant; and where another follows, the text would hold again only from here on.
+    assert_eq!(of_rate(app, "apply", "5%", " --from 2026-08-01").1["version"], 2);
+    of_rate(app, "apply", "6%", " --from 2026-09-01");
+    app.settle("p", "2026-07");
+    app.settle("p", "2026-09");
+    assert_eq!(
+        of_rate(app, "apply", "6%", "").1,
+        json!({ "program": "p", "version": 3, "effective_from": "2026-09-01", "until": null, "next_version": null, "unchanged": true })
+    );
+    assert_eq!(app.access().number("SELECT COUNT(*) FROM program_versions"), 3);
+}
+
 fn a_reversal_is_shown_with_its_invoice(app: &App) {
     three_months(app);
     assert_says(&app.ok("settlement show --program p --partner acme --period 2026-05 --currency USD").stdout_text(), &["R1 of A1"]);
@@ -267,6 +309,8 @@ fn a_pdf_that_can_not_be_written_is_told_once(app: &App) {
 }
 
 on_both_databases!(
+    a_version_says_which_later_one_takes_over,
+    a_version_in_force_is_not_recorded_again,
     a_reversal_is_shown_with_its_invoice,
     a_plan_says_whom_each_change_touches,
     a_reader_that_is_gone_is_no_error,
