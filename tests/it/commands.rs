@@ -84,6 +84,16 @@ fn a_version_in_force_is_not_recorded_again(app: &App) {
     assert_eq!(app.access().number("SELECT COUNT(*) FROM program_versions"), 3);
 }
 
+fn what_is_booked_is_said_to_be_corrected_not_voided(app: &App) {
+    three_months(app);
+    for (kind, id) in [("invoices", "B2"), ("refunds", "R1")] {
+        let file = app.write("voids", "csv", &format!("kind,id,reason,approved_by\n{kind},{id},wrong,jo\n"));
+        let said = app.refused(&format!("import voids {file}"));
+        assert_says(&said, &["booking of the", "correct it by a refund or an adjustment"]);
+        assert!(!said.contains("void that first"), "{said}");
+    }
+}
+
 fn a_reversal_is_shown_with_its_invoice(app: &App) {
     three_months(app);
     assert_says(&app.ok("settlement show --program p --partner acme --period 2026-05 --currency USD").stdout_text(), &["R1 of A1"]);
@@ -311,6 +321,7 @@ fn a_pdf_that_can_not_be_written_is_told_once(app: &App) {
 on_both_databases!(
     a_version_says_which_later_one_takes_over,
     a_version_in_force_is_not_recorded_again,
+    what_is_booked_is_said_to_be_corrected_not_voided,
     a_reversal_is_shown_with_its_invoice,
     a_plan_says_whom_each_change_touches,
     a_reader_that_is_gone_is_no_error,
