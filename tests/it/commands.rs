@@ -94,6 +94,12 @@ fn what_is_booked_is_said_to_be_corrected_not_voided(app: &App) {
     }
 }
 
+fn a_database_that_is_made_is_named(app: &App) {
+    let line = "--database sqlite://typo.db settlement list";
+    assert_eq!(app.ok(line).stderr, "made a new, empty database typo.db\n");
+    assert_eq!(app.ok(line).stderr, "", "it is there now");
+}
+
 fn a_reversal_is_shown_with_its_invoice(app: &App) {
     three_months(app);
     assert_says(&app.ok("settlement show --program p --partner acme --period 2026-05 --currency USD").stdout_text(), &["R1 of A1"]);
@@ -322,6 +328,7 @@ on_both_databases!(
     a_version_says_which_later_one_takes_over,
     a_version_in_force_is_not_recorded_again,
     what_is_booked_is_said_to_be_corrected_not_voided,
+    a_database_that_is_made_is_named,
     a_reversal_is_shown_with_its_invoice,
     a_plan_says_whom_each_change_touches,
     a_reader_that_is_gone_is_no_error,
