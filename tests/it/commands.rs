@@ -59,7 +59,7 @@ fn a_version_says_which_later_one_takes_over(app: &App) {
     let (text, json) = of_rate(app, "plan", "7%", " --from 2026-10-01");
     assert_says(&text, &["in force from 2026-10-01\n"]);
     assert_eq!((&json["until"], &json["next_version"]), (&Value::Null, &Value::Null));
-    assert_eq!(json["changes"][0]["old"], "6%", "{json:#}");
+    assert_eq!(json["changes"][0]["old"], "0.06", "{json:#}");
     let file = app.write("version", "toml", &PROGRAMME.replacen("5%", "7%", 1));
     assert_says(&app.refused(&format!("program plan {file} --from 2026-06-30")), &["first open period is 2026-07"]);
     let (text, json) = of_rate(app, "apply", "7%", "");
