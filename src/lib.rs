@@ -7,6 +7,7 @@ pub mod approvals;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod counted;
 pub mod crash_point;
 mod demo;
 pub mod http;

@@ -45,6 +45,9 @@ pub enum ConnectionError {
     /// The address is of neither database.
     #[error("{0} is no database address; write sqlite://FILE or postgres://USER@HOST/DATABASE")]
     UnknownAddress(String),
+    /// The address is of SQLite and of no file: it keeps nothing.
+    #[error("{0} names no file: what is recorded there is gone when the command ends; write sqlite://FILE")]
+    NotAFile(String),
     /// The database can't be reached or opened.
     #[error("the database {database} can't be opened; check that it exists, is running and may be written")]
     Open {
@@ -177,11 +180,16 @@ impl Books {
         let writing = options.clone().pragma("wal_autocheckpoint", WAL_PAGES_MAX);
         let one = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
         let write = one.acquire_timeout(WAIT_MAX).connect_with(writing).await.map_err(failed)?;
+        let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(write);
+        if !is_on_disk(&write).await? {
+            write.close().await?;
+            return Err(ConnectionError::NotAFile(url.into()));
+        }
         let many = SqlitePoolOptions::new().max_connections(SQLITE_READERS_MAX).max_lifetime(None);
         let read = options.clone().create_if_missing(false).pragma("query_only", "ON").pragma("cache_size", "-8192");
         let read = many.acquire_timeout(WAIT_MAX).connect_lazy_with(read);
         Ok(Self {
-            write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
+            write,
             read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
             address: Address::Sqlite(Box::new(options.create_if_missing(false))),
         })
@@ -201,6 +209,13 @@ impl Books {
         refuse_unsafe(&connection).await?;
         Ok(Self { write: connection.clone(), read: connection, address: Address::Postgres(Box::new(options)) })
     }
+}
+
+/// Whether a SQLite database is a file, and not one in memory or one that is deleted when it is closed, which names none.
+async fn is_on_disk(connection: &DatabaseConnection) -> Result<bool, DbErr> {
+    let row = sql::row(connection, "SELECT COALESCE(file, '') FROM pragma_database_list WHERE name = 'main'", []).await?;
+    let file: String = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+    Ok(!file.is_empty())
 }
 
 /// The file of a SQLite address; `None`: it is PostgreSQL's.

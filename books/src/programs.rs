@@ -23,8 +23,19 @@ pub struct Applied {
     pub number: i64,
     /// From which day on it holds.
     pub effective_from: Date,
+    /// The version recorded before that takes over on a later day, if any.
+    pub until: Option<Takeover>,
     /// Whether it was recorded before, unchanged.
     pub unchanged: bool,
+}
+
+/// A version that holds from a later day on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takeover {
+    /// The day.
+    pub on: Date,
+    /// The version's number.
+    pub number: i64,
 }
 
 /// Why a version can't be recorded.
@@ -75,10 +86,39 @@ pub async fn default_from(tx: &DatabaseTransaction, programme: &Programme) -> Re
     Ok(freeze::first_open(tx, &programme.id, programme.settlement.first_period).await?.first_day())
 }
 
+/// The version that takes over from one in force from a day on: of the next day on which any begins, the one that holds.
+///
+/// # Errors
+/// The database failed.
+pub async fn takeover(tx: &DatabaseTransaction, program: &str, from: Date) -> Result<Option<Takeover>, LoadError> {
+    let query =
+        "SELECT effective_from, number FROM program_versions WHERE program = ? AND effective_from > ? ORDER BY effective_from, number DESC LIMIT 1";
+    let row = first_row(tx, query, vec![program.into(), from.to_string().into()]).await?;
+    row.map(|row| Ok(Takeover { on: row.date(0)?, number: row.int(1)? })).transpose()
+}
+
+/// Refuses a day from which a version of a programme can't hold.
+///
+/// # Errors
+/// [`ApplyError::TooLate`] of a first version, [`ApplyError::Posted`] of a later one, or the database failed.
+pub async fn check_from(tx: &DatabaseTransaction, programme: &Programme, from: Date) -> Result<(), ApplyError> {
+    let program = programme.id.clone();
+    let known = first_row(tx, "SELECT 1 FROM programs WHERE id = ?", vec![program.as_str().into()]).await?.is_some();
+    if !known {
+        let first_period = programme.settlement.first_period;
+        return if from > first_period.first_day() { Err(ApplyError::TooLate { program, from, first_period }) } else { Ok(()) };
+    }
+    match freeze::last(tx, &program).await?.filter(|frozen| from <= frozen.period.last_day()) {
+        Some(frozen) => Err(ApplyError::Posted { program, from, open: frozen.period.next() }),
+        None => Ok(()),
+    }
+}
+
 /// Records a version that was loaded from `source`.
 ///
 /// # Idempotency
-/// The same text from the same day on: nothing is recorded again.
+/// The same text from the same day on: nothing is recorded again. Nor where no day is given, the version in force has this text, and none
+/// follows it (domain.md §2.7).
 ///
 /// # Errors
 /// The version can't follow the recorded ones, or the database failed.
@@ -90,31 +130,30 @@ pub async fn apply(tx: &DatabaseTransaction, programme: &Programme, source: &str
         None => default_from(tx, programme).await?,
     };
     let known = rows(tx, "SELECT number, effective_from, source FROM program_versions WHERE program = ? ORDER BY number", vec![id.into()]).await?;
+    let until = takeover(tx, id, effective_from).await?;
     let mut next = 1;
-    let mut same = None;
+    let mut in_force: Option<(Date, i64, String)> = None;
     for row in &known {
         next = row.int(0)? + 1;
+        let begins = row.date(1)?;
         // The latest of a day is the one that holds.
-        if row.date(1)? == effective_from {
-            same = Some((row.int(0)?, row.string(2)?));
+        if begins <= effective_from && in_force.as_ref().is_none_or(|(earlier, ..)| *earlier <= begins) {
+            in_force = Some((begins, row.int(0)?, row.string(2)?));
         }
     }
-    if let Some((number, _)) = same.filter(|(_, known)| known == source) {
-        return Ok(Applied { program: id.into(), number, effective_from, unchanged: true });
+    let is_recorded = |begins: Date| begins == effective_from || (from.is_none() && until.is_none());
+    if let Some((begins, number, _)) = in_force.filter(|(begins, _, known)| known == source && is_recorded(*begins)) {
+        return Ok(Applied { program: id.into(), number, effective_from: begins, until, unchanged: true });
     }
     if known.is_empty() {
-        if effective_from > programme.settlement.first_period.first_day() {
-            return Err(ApplyError::TooLate { program: id.into(), from: effective_from, first_period: programme.settlement.first_period });
-        }
+        check_from(tx, programme, effective_from).await?;
         let insert = "INSERT INTO programs (id, currency, timezone, first_period) VALUES (?, ?, ?, ?)";
         let first_period = programme.settlement.first_period.to_string();
         execute(tx, insert, vec![id.into(), programme.currency.code().into(), programme.timezone.name().into(), first_period.into()]).await?;
     } else {
         let versions = versions::load(tx, id, i64::MAX).await?;
         program::file::check_successor(versions.constant(), programme).map_err(|error| ApplyError::Successor(Box::new(error)))?;
-        if let Some(frozen) = freeze::last(tx, id).await?.filter(|frozen| effective_from <= frozen.period.last_day()) {
-            return Err(ApplyError::Posted { program: id.into(), from: effective_from, open: frozen.period.next() });
-        }
+        check_from(tx, programme, effective_from).await?;
     }
     let seq = gate::advance(tx, "program", id, now).await?;
     let digest: String = Sha256::digest(source.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -122,7 +161,7 @@ pub async fn apply(tx: &DatabaseTransaction, programme: &Programme, source: &str
     let values = vec![id.into(), next.into(), effective_from.to_string().into(), source.into(), digest.into(), seq.into()];
     execute(tx, insert, values).await?;
     execute(tx, "UPDATE programs SET revision = revision + 1 WHERE id = ?", vec![id.into()]).await?;
-    Ok(Applied { program: id.into(), number: next, effective_from, unchanged: false })
+    Ok(Applied { program: id.into(), number: next, effective_from, until, unchanged: false })
 }
 
 /// The ids of all programmes, in order.

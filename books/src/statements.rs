@@ -261,9 +261,10 @@ impl Lines<'_> {
     fn cells(&self, line: &Line) -> Vec<String> {
         let currency = self.settlement.currency;
         let text = |text: &Option<Text>| text.as_deref().unwrap_or("").to_owned();
-        let source = match self.reasons.get(&*line.source_id).filter(|_| line.source == Source::Adjustment) {
-            Some(reason) => format!("{}: {reason}", line.source_id),
-            None => line.source_id.to_string(),
+        let source = match (self.reasons.get(&*line.source_id).filter(|_| line.source == Source::Adjustment), &line.invoice) {
+            (Some(reason), _) => format!("{}: {reason}", line.source_id),
+            (None, Some(invoice)) if line.source == Source::Refund => format!("{} of {invoice}", line.source_id),
+            (None, _) => line.source_id.to_string(),
         };
         vec![
             line.earned_on.to_string(),

@@ -18,6 +18,7 @@ mod m0008_bank_files;
 mod m0009_fact_events;
 mod m0010_decision_events;
 mod m0011_withdrawals;
+mod m0012_rankings_final;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_fact_events::Step),
             Box::new(m0010_decision_events::Step),
             Box::new(m0011_withdrawals::Step),
+            Box::new(m0012_rankings_final::Step),
         ]
     }
 }

@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{At, CliError, output, with_causes};
 use crate::demo::{self, DemoError, Options, Played, Progress, Style};
 
-/// Imports, settlements, reviews, payment, journal, verification; statements come on top.
-const STEPS: u64 = 33;
+/// Imports, settlements, reviews, payment, journal, verification, and the statements' part, however many they are.
+const STEPS: u64 = 33 + demo::STATEMENT_STEPS;
 /// Where nobody says how wide the terminal is.
 const COLUMNS: usize = 80;
 
@@ -83,7 +83,7 @@ fn progress_bar() -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(STEPS);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {elapsed:>4}  {msg}") {
+    if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:{}}} {{elapsed:>4}}  {{wide_msg}}", output::bar_width(30))) {
         bar.set_style(style);
     }
     bar

@@ -1,5 +1,6 @@
 //! What ends a command early, and its exit code.
 
+use books::connection::ConnectionError;
 use books::explain::text::inert;
 use books::facts::FactError;
 use books::mdf::MdfError;
@@ -64,7 +65,7 @@ fn shown(text: &str) -> String {
 
 impl From<crate::app::StartError> for CliError {
     fn from(error: crate::app::StartError) -> Self {
-        let wrong_address = matches!(error, crate::app::StartError::Connection(books::connection::ConnectionError::UnknownAddress(_)));
+        let wrong_address = matches!(error, crate::app::StartError::Connection(ConnectionError::UnknownAddress(_) | ConnectionError::NotAFile(_)));
         let text = with_causes(&error);
         if wrong_address { Self::Input(text) } else { Self::Failed(text) }
     }

@@ -9,6 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{At, CliError, output};
+use crate::counted::counted;
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
@@ -91,7 +92,9 @@ fn progress_bar(length: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(length);
-    if let Ok(style) = ProgressStyle::with_template("{msg:8} {bar:40} {binary_bytes}/{binary_total_bytes} {elapsed}") {
+    if let Ok(style) =
+        ProgressStyle::with_template(&format!("{{msg:8}} {{bar:{}}} {{binary_bytes}}/{{binary_total_bytes}} {{elapsed}}", output::bar_width(36)))
+    {
         bar.set_style(style);
     }
     bar
@@ -124,5 +127,9 @@ fn print(at: &At, kind: FactKind, file: &str, dry_run: bool, recorded: Recorded)
         }));
     }
     let would = if dry_run { " (dry run: nothing was recorded)" } else { "" };
-    output::text(&format!("{}: {read} rows read, {new} new, {filled} filled, {updated} updated, {unchanged} unchanged{would}\n", kind.name()))
+    output::text(&format!(
+        "{}: {} read, {new} new, {filled} filled, {updated} updated, {unchanged} unchanged{would}\n",
+        kind.name(),
+        counted(read, "row")
+    ))
 }

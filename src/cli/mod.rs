@@ -38,6 +38,7 @@ mod workflow;
 
 use std::process::ExitCode;
 
+use books::explain::text::inert;
 use clap::{Parser, Subcommand};
 
 pub use error::CliError;
@@ -168,6 +169,17 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Opens a database; says so where it makes one, for its name may be mistyped.
+async fn open(url: &str) -> Result<books::connection::Books, CliError> {
+    let file = books::connection::sqlite_file(url).map_err(crate::app::StartError::from)?;
+    let missing = file.filter(|file| !file.exists());
+    let books = crate::app::open(url).await?;
+    if let Some(file) = missing {
+        eprintln!("made a new, empty database {}", inert(&file.display().to_string()));
+    }
+    Ok(books)
+}
+
 /// Where, how and when a command runs.
 #[derive(Debug)]
 pub(crate) struct At {
@@ -182,6 +194,6 @@ pub(crate) struct At {
 impl At {
     /// Opens the database.
     pub(crate) async fn books(&self) -> Result<books::connection::Books, CliError> {
-        Ok(crate::app::open(&self.url).await?)
+        open(&self.url).await
     }
 }

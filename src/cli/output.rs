@@ -57,6 +57,12 @@ pub(crate) fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
 }
 
+/// Columns of a progress bar that leaves room for so many beside it, where the terminal of standard error has them.
+pub(crate) fn bar_width(beside: usize) -> usize {
+    let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
+    width.saturating_sub(beside).clamp(4, 40)
+}
+
 /// A table: columns padded, numbers to the right where `right` says so, no cell with characters that a terminal would obey.
 pub(crate) fn table(heads: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
     let inert = |row: &Vec<String>| row.iter().map(|cell| inert(cell).into_owned()).collect();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use books::load::{Knowledge, versions};
-use books::programs::{self, Applied, ApplyError};
+use books::programs::{self, Applied, ApplyError, Takeover};
 use clap::{Args, Subcommand};
 use program::calendar::{Date, parse_date};
 use program::file::{Change, NotASuccessor};
@@ -11,6 +11,7 @@ use program::programme::Programme;
 
 use super::touched::{Both, Touched};
 use super::{At, CliError, mistakes, output};
+use crate::counted::counted;
 
 /// The largest programme file that is read, bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -40,6 +41,9 @@ enum ProgramCommand {
     Plan {
         /// The programme file, TOML
         file: PathBuf,
+        /// As if applied from this day on (default: as of `apply`)
+        #[arg(long, value_parser = date)]
+        from: Option<Date>,
     },
 }
 
@@ -71,7 +75,7 @@ pub(crate) async fn run(at: &At, args: ProgramArgs) -> Result<(), CliError> {
     match args.command {
         ProgramCommand::Check { file } => check(at, &file),
         ProgramCommand::Apply { file, from } => apply(at, &file, from).await,
-        ProgramCommand::Plan { file } => plan(at, &file).await,
+        ProgramCommand::Plan { file, from } => plan(at, &file, from).await,
     }
 }
 
@@ -81,12 +85,12 @@ fn check(at: &At, file: &Path) -> Result<(), CliError> {
         return output::json(&serde_json::json!({ "program": programme.id, "ok": true }));
     }
     output::text(&format!(
-        "{}: programme {} is right ({} tiers, {} rules, {} rates)\n",
+        "{}: programme {} is right ({}, {}, {})\n",
         file.display(),
         programme.id,
-        programme.tiers.len(),
-        programme.rules.len(),
-        programme.rates.len()
+        counted(programme.tiers.len(), "tier"),
+        counted(programme.rules.len(), "rule"),
+        counted(programme.rates.len(), "rate")
     ))
 }
 
@@ -99,14 +103,16 @@ async fn apply(at: &At, file: &Path, from: Option<Date>) -> Result<(), CliError>
         applied => applied?,
     };
     tx.commit().await?;
-    let Applied { program, number, effective_from, unchanged } = applied;
+    let Applied { program, number, effective_from, until, unchanged } = applied;
     if at.json {
-        return output::json(
-            &serde_json::json!({ "program": program, "version": number, "effective_from": effective_from.to_string(), "unchanged": unchanged }),
-        );
+        let (until, next_version) = (until.map(|next| next.on.to_string()), until.map(|next| next.number));
+        return output::json(&serde_json::json!({
+            "program": program, "version": number, "effective_from": effective_from.to_string(), "until": until, "next_version": next_version,
+            "unchanged": unchanged,
+        }));
     }
     let did = if unchanged { "is recorded already" } else { "recorded" };
-    output::text(&format!("programme {program}: version {number} {did}, {}\n", since(effective_from)))
+    output::text(&format!("programme {program}: version {number} {did}, {}\n", in_force(effective_from, until)))
 }
 
 /// Shows where a file changes what all versions share.
@@ -114,24 +120,34 @@ fn not_a_successor(error: &NotASuccessor, file: &Path, source: &str) -> CliError
     CliError::Places(mistakes::shown(&error.in_file(&file.display().to_string(), source), source))
 }
 
-fn since(from: Date) -> String {
-    if from.to_string() == programs::FROM_EVER { "in force from ever".into() } else { format!("in force from {from}") }
+fn in_force(from: Date, until: Option<Takeover>) -> String {
+    let since = if from.to_string() == programs::FROM_EVER { "in force from ever".into() } else { format!("in force from {from}") };
+    match until {
+        Some(Takeover { on, number }) => format!("{since} until {on}, when version {number} takes over"),
+        None => since,
+    }
 }
 
-async fn plan(at: &At, file: &Path) -> Result<(), CliError> {
+async fn plan(at: &At, file: &Path, from: Option<Date>) -> Result<(), CliError> {
     let (programme, source) = load(file)?;
     let books = at.books().await?;
     let tx = books.begin_read().await?;
-    let from = programs::default_from(&tx, &programme).await?;
+    let from = match from {
+        Some(from) => from,
+        None => programs::default_from(&tx, &programme).await?,
+    };
+    let until = programs::takeover(&tx, &programme.id, from).await?;
     let known = match versions::load(&tx, &programme.id, i64::MAX).await {
         Ok(known) => known,
         Err(books::load::row::LoadError::NoProgram(_)) => {
+            programs::check_from(&tx, &programme, from).await?;
             tx.rollback().await?;
-            return planned(at, &programme, from, None);
+            return planned(at, &programme, (from, until), None);
         }
         Err(error) => return Err(error.into()),
     };
     program::file::check_successor(known.constant(), &programme).map_err(|error| not_a_successor(&error, file, &source))?;
+    programs::check_from(&tx, &programme, from).await?;
     let old = &known.on(from).programme;
     let knowledge = Knowledge::load(&tx, &programme.id, i64::MAX).await?;
     tx.rollback().await?;
@@ -144,13 +160,13 @@ async fn plan(at: &At, file: &Path) -> Result<(), CliError> {
     }
     let changes = program::file::differences(old, &programme);
     let changes: Vec<(Change, Touched)> = changes.into_iter().map(|change| (change.clone(), versions.touched(&change.path))).collect();
-    planned(at, &programme, from, Some((&changes, &members)))
+    planned(at, &programme, (from, until), Some((&changes, &members)))
 }
 
 /// What changes and for whom, and how many active members each tier has.
 type Planned<'a> = (&'a [(Change, Touched)], &'a [(String, usize)]);
 
-fn planned(at: &At, programme: &Programme, from: Date, known: Option<Planned<'_>>) -> Result<(), CliError> {
+fn planned(at: &At, programme: &Programme, (from, until): (Date, Option<Takeover>), known: Option<Planned<'_>>) -> Result<(), CliError> {
     let (changes, members) = known.unwrap_or((&[], &[]));
     if at.json {
         let change = |(change, touched): &(Change, Touched)| {
@@ -159,11 +175,15 @@ fn planned(at: &At, programme: &Programme, from: Date, known: Option<Planned<'_>
         };
         let changes: Vec<_> = changes.iter().map(change).collect();
         let members: serde_json::Map<String, serde_json::Value> = members.iter().map(|(tier, count)| (tier.clone(), (*count).into())).collect();
-        let document = serde_json::json!({ "program": programme.id, "new": known.is_none(), "effective_from": from.to_string(), "changes": changes, "active_members": members });
+        let (until, next_version) = (until.map(|next| next.on.to_string()), until.map(|next| next.number));
+        let document = serde_json::json!({
+            "program": programme.id, "new": known.is_none(), "effective_from": from.to_string(), "until": until, "next_version": next_version,
+            "changes": changes, "active_members": members,
+        });
         return output::json(&document);
     }
     if known.is_none() {
-        return output::text(&format!("programme {} is new; applied now it would be {}\n", programme.id, since(from)));
+        return output::text(&format!("programme {} is new; applied now it would be {}\n", programme.id, in_force(from, until)));
     }
     if changes.is_empty() {
         return output::text(&format!("programme {}: nothing would change\n", programme.id));
@@ -177,7 +197,7 @@ fn planned(at: &At, programme: &Programme, from: Date, known: Option<Planned<'_>
     output::text(&format!(
         "programme {}: applied now it would be {}\n\n{}\n{}\nof {total} active members on that day{of}\n",
         programme.id,
-        since(from),
+        in_force(from, until),
         output::table(&["what", "now", "then"], &[false, false, false], &rows),
         output::table(&["what", "for whom"], &[false, false], &whom),
     ))

@@ -27,7 +27,7 @@ pub(crate) async fn run(at: &At, database: Option<String>, args: ServeArgs) -> R
     }
     // Who starts it may stop it as soon as it says that it listens.
     let asked = asked_to_stop().map_err(|error| CliError::Failed(format!("signals can't be heard: {error}")))?;
-    let books = crate::app::open(config.database.url.expose()).await?;
+    let books = super::open(config.database.url.expose()).await?;
     let started = config.clock.start.unwrap_or(at.now);
     crate::instance::check(&books, config.database.url.expose(), started).await.map_err(|error| CliError::Failed(with_causes(&error)))?;
     let running = Running::start(books.clone(), config).await.map_err(|error| CliError::Failed(with_causes(&error)))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use books::connection::Books;
 use books::settlement::run::{self, Target};
 use books::statements;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use program::calendar::Period;
 use workflows::recertification;
 
@@ -15,12 +15,13 @@ use crate::ops::OpsError;
 use crate::schedules;
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("periods").required(true).args(["period", "through"]))]
 pub(crate) struct SettleArgs {
     /// The programme
     #[arg(long)]
     program: String,
     /// One period, YYYY-MM; those before it must be final
-    #[arg(long, value_parser = period, conflicts_with = "through", required_unless_present = "through")]
+    #[arg(long, value_parser = period)]
     period: Option<Period>,
     /// All open periods through this one, in order
     #[arg(long, value_parser = period)]

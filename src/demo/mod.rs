@@ -34,6 +34,9 @@ pub(crate) const PARTNERS_MIN: usize = 12;
 /// Partners that it has at most.
 pub(crate) const PARTNERS_MAX: usize = 1_000;
 
+/// Steps of its progress that the statements are, of the time that they take.
+pub(crate) const STATEMENT_STEPS: u64 = if cfg!(feature = "pdf") { 10 } else { 0 };
+
 /// What to make.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {

@@ -23,6 +23,7 @@ use super::directory::Directory;
 use super::double::Double;
 use super::{DemoError, Progress};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::service::{Running, ServiceError};
 
 /// How long all payouts and letters of the month may take.
@@ -220,7 +221,7 @@ impl Open {
 
 impl std::fmt::Display for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} payouts and {} letters to go", self.payouts, self.letters)
+        write!(f, "{} and {} to go", counted(self.payouts, "payout"), counted(self.letters, "letter"))
     }
 }
 

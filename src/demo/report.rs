@@ -9,9 +9,12 @@ use super::claims::Mailed;
 use super::figures::Part;
 use super::outcome::{Outcome, Paying};
 use super::payment::{Held, Payment};
+use crate::counted::counted;
 
 /// A chart's bars are at least this wide, however narrow the terminal is.
 const BAR_MIN: usize = 8;
+/// A label is shortened to this, where the terminal is too narrow.
+const LABEL_MIN: usize = 12;
 /// Wider than this a bar says no more.
 const BAR_MAX: usize = 60;
 
@@ -46,24 +49,36 @@ impl Style {
         if self.colour { format!("\u{1b}[36m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    /// Bars of one scale, below one another.
+    /// Bars of one scale, below one another. Where the terminal is too narrow, the later notes are left out and long labels shortened.
     fn chart(&self, bars: &[Bar]) -> String {
         let label_width = bars.iter().map(|bar| columns(&bar.label)).max().unwrap_or(0);
         let notes = bars.iter().map(|bar| bar.notes.len()).max().unwrap_or(0);
-        let note_widths: Vec<usize> =
+        let mut note_widths: Vec<usize> =
             (0..notes).map(|place| bars.iter().filter_map(|bar| bar.notes.get(place)).map(|note| columns(note)).max().unwrap_or(0)).collect();
-        let taken = 2 + label_width + 2 + note_widths.iter().map(|width| width + 2).sum::<usize>();
+        let beside = |label: usize, notes: &[usize]| 2 + label + 2 + notes.iter().map(|width| width + 2).sum::<usize>();
+        while note_widths.len() > 1 && beside(label_width.min(LABEL_MIN), &note_widths) + BAR_MIN > self.width {
+            note_widths.pop();
+        }
+        let too_wide = (beside(label_width, &note_widths) + BAR_MIN).saturating_sub(self.width);
+        let label_width = label_width.saturating_sub(too_wide).max(label_width.min(LABEL_MIN));
+        let taken = beside(label_width, &note_widths);
         let room = self.width.saturating_sub(taken).clamp(BAR_MIN, BAR_MAX);
         let most = bars.iter().map(|bar| bar.value).max().unwrap_or(0);
         let row = |Bar { label, value, notes }: &Bar| {
             let drawn = blocks(*value, most, room);
             let space = " ".repeat(room - columns(&drawn));
+            let label = shortened(label, label_width);
             let notes = notes.iter().zip(&note_widths).map(|(note, width)| format!("  {}{note}", " ".repeat(width - columns(note))));
             let notes = notes.collect::<Vec<_>>().concat();
-            format!("  {label}{}  {}{space}{notes}\n", " ".repeat(label_width - columns(label)), self.bar(&drawn))
+            format!("  {label}{}  {}{space}{notes}\n", " ".repeat(label_width - columns(&label)), self.bar(&drawn))
         };
         bars.iter().map(row).collect::<Vec<_>>().concat()
     }
+}
+
+/// A text of at most so many columns.
+fn shortened(text: &str, most: usize) -> String {
+    if columns(text) <= most { text.to_owned() } else { text.chars().take(most.saturating_sub(1)).chain(['…']).collect() }
 }
 
 /// What fits on screens: all characters here are one column wide.
@@ -187,7 +202,7 @@ fn components(outcome: &Outcome, style: &Style) -> String {
         .into_iter()
         .map(|part| {
             let of_cash = if part.fund.is_none() { percent(part.amount_minor, cash) } else { "fund".into() };
-            let lines = format!("{} lines", grouped(&part.lines.to_string()));
+            let lines = format!("{} {}", grouped(&part.lines.to_string()), if part.lines == 1 { "line" } else { "lines" });
             Bar {
                 label: component_name(part),
                 value: part.amount_minor,
@@ -253,7 +268,10 @@ fn paying(outcome: &Outcome, style: &Style) -> String {
     };
     let amount = |currency: Currency, minor: i64| format!("{}{UNBROKEN}{}", currency.code(), grouped(&currency.format_minor(minor)));
     let totals: Vec<String> = payment.paid_minor.iter().map(|(currency, minor)| amount(*currency, *minor)).collect();
-    let mut lines = vec![paragraph(style, &format!("{} payouts are paid: {}.", payment.paid, totals.join(", ")))];
+    let mut lines = vec![paragraph(
+        style,
+        &format!("{} {} paid: {}.", counted(payment.paid, "payout"), if payment.paid == 1 { "is" } else { "are" }, totals.join(", ")),
+    )];
     for Held { partner, currency, amount_minor, reason } in &payment.held {
         let reason = reason.replace('_', " ");
         lines.push(paragraph(style, &format!("Held: {} of {partner} ({reason}).", amount(*currency, *amount_minor))));
@@ -264,9 +282,12 @@ fn paying(outcome: &Outcome, style: &Style) -> String {
         1 => " One answer was lost on purpose: that payout was unknown until it was looked up by its key.".into(),
         more => format!(" {more} answers were lost: those payouts were unknown until they were looked up by their keys."),
     };
-    lines.push(paragraph(style, &format!("The provider, in a process of its own, had {requests} requests and paid {payments} times.{lost}")));
+    lines.push(paragraph(
+        style,
+        &format!("The provider, in a process of its own, had {} and paid {}.{lost}", counted(*requests, "request"), counted(*payments, "time")),
+    ));
     let letters: Vec<String> = payment.letters.iter().map(|(about, count)| format!("{count} {}", about.replace('_', " "))).collect();
-    lines.push(paragraph(style, &format!("{} mails: {}.", payment.letters.values().sum::<usize>(), letters.join(", "))));
+    lines.push(paragraph(style, &format!("{}: {}.", counted(payment.letters.values().sum::<usize>(), "mail"), letters.join(", "))));
     lines.concat()
 }
 
@@ -426,6 +447,13 @@ mod tests {
         let plain = chart(40, false);
         assert!(plain.lines().all(|line| columns(line) == 40), "{plain}");
         assert!(plain.contains("  bcd  █"), "{plain}");
+        let long = |width| {
+            let bar = Bar { label: "p01  A rather long name".into(), value: 8, notes: vec!["8.00".into(), "50.0%".into(), "12 lines".into()] };
+            Style { width, colour: false, program: String::new() }.chart(&[bar])
+        };
+        assert!(long(80).contains("A rather long name") && long(80).contains("12 lines"));
+        assert_eq!(long(40), "  p01  A rather …  ████████  8.00  50.0%\n");
+        assert_eq!(long(32), "  p01  A rather…  ████████  8.00\n");
         assert!(chart(10, false).lines().all(|line| columns(line) == 22), "no narrower than its texts and the least bar");
         assert!(chart(40, true).contains("\u{1b}[36m") && !plain.contains('\u{1b}'));
     }

@@ -1,6 +1,7 @@
 //! Writes the statements of months as PDF, side by side.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use books::connection::Books;
 use program::calendar::Period;
@@ -8,7 +9,7 @@ use program::programme::Programme;
 use program::statement::Statement;
 
 use super::directory::Directory;
-use super::{DemoError, Progress};
+use super::{DemoError, Progress, STATEMENT_STEPS};
 use crate::statement_pdf::{self, Look, StatementError};
 
 /// Writes `statements/<period>/<partner>.pdf` for every settlement of some months and says how many they are; in another currency than the
@@ -34,12 +35,14 @@ pub(crate) async fn write(
     }
     let count = statements.len();
     let (home, bar) = (programme.currency.code().to_owned(), progress.bar.clone());
-    bar.inc_length(u64::try_from(count).unwrap_or(0));
     bar.set_message("statements");
+    // They are a fixed part of the whole, so that the bar never goes back.
+    let (all, done) = (u64::try_from(count).unwrap_or(u64::MAX).max(1), AtomicU64::new(0));
     let work = move || {
         let typesetter = Look::default().typesetter()?;
         statement_pdf::set_all(&typesetter, &statements, &|statement, typeset| {
-            bar.inc(1);
+            let before = done.fetch_add(1, Ordering::Relaxed);
+            bar.inc((before + 1) * STATEMENT_STEPS / all - before * STATEMENT_STEPS / all);
             statement_pdf::write(&file(&folder, statement, &home), typeset)
         })
     };

@@ -67,7 +67,7 @@ minimum_payout = "50.00"
 "#;
 
 /// What breaks which invariant. Each begins from the same sound books.
-const BREAKS: [(&str, &str, &[&str]); 24] = [
+const BREAKS: [(&str, &str, &[&str]); 33] = [
     (
         "ledger.1",
         "a posting of another amount",
@@ -109,6 +109,19 @@ const BREAKS: [(&str, &str, &[&str]); 24] = [
             "DELETE FROM booked_credits WHERE invoice = 'B2'",
             "DELETE FROM bookings WHERE invoice = 'B2'",
         ],
+    ),
+    ("commission.6", "a booked invoice that is gone", &["DELETE FROM invoices WHERE id = 'B2'"]),
+    ("commission.6", "a booked invoice with a spiff that is gone", &["DELETE FROM invoices WHERE id = 'A2'"]),
+    ("commission.6", "all invoices gone", &["DELETE FROM invoices"]),
+    ("durability.29", "a booked invoice that is gone", &["DELETE FROM invoices WHERE id = 'B2'"]),
+    ("durability.29", "a programme that is gone", &["DELETE FROM programs"]),
+    ("durability.29", "a customer that is gone", &["DELETE FROM customers"]),
+    ("commission.6", "a booked invoice that was never paid", &["UPDATE invoices SET paid_at = NULL WHERE id = 'B2'"]),
+    ("commission.6", "a booked invoice with a spiff that was never paid", &["UPDATE invoices SET paid_at = NULL WHERE id = 'A2'"]),
+    (
+        "commission.8",
+        "a refund booked before its date",
+        &["UPDATE refunds SET refunded_at = refunded_at + CAST(400 AS BIGINT) * 86400 * 1000000 WHERE id = 'R1'"],
     ),
     (
         "commission.7",
@@ -197,13 +210,51 @@ pub(crate) fn assert_named(app: &App, invariant: &str, what: &str) {
     assert!(found.iter().any(|(name, _)| name == invariant), "{what} breaks {invariant}; verify found {found:?}");
 }
 
+/// What breaks a ranking of a quarter.
+const RANKINGS: [(&str, &str, &[&str]); 9] = [
+    ("commission.6", "a ranking of another rate", &["UPDATE rankings SET rate = '0.5'"]),
+    ("commission.6", "a ranking that more win", &["UPDATE rankings SET top = '1'"]),
+    ("commission.6", "a ranking by another version", &["UPDATE rankings SET version = 2"]),
+    ("commission.6", "a ranking that pays a lump sum", &["UPDATE rankings SET applies = 'ranked_quarter'"]),
+    ("commission.6", "a winner that did not win", &["UPDATE ranking_places SET winner = 1 WHERE partner = 'beta'"]),
+    ("commission.6", "a winner of less revenue", &["UPDATE ranking_places SET revenue = '1' WHERE partner = 'acme'"]),
+    ("commission.6", "a place that is gone", &["DELETE FROM ranking_places WHERE partner = 'beta'"]),
+    ("commission.6", "places of no ranking", &["DELETE FROM rankings"]),
+    ("commission.6", "a ranking that is gone", &["DELETE FROM ranking_places", "DELETE FROM rankings"]),
+];
+
+/// A quarter in which acme is ranked before beta.
+fn a_ranked_quarter(app: &App) {
+    app.apply(&PROGRAMME.replace("[settlement]", "[[rankings]]\nid = \"top\"\ntop = \"50%\"\nrate = \"1%\"\n\n[settlement]"));
+    app.import("partners", "id,name,program,tier,tier_since\nacme,Acme,p,gold,2026-01-01\nbeta,Beta,p,base,2026-01-01");
+    app.import("customers", "id,name\nc1,Customer");
+    app.import(
+        "invoices",
+        "id,customer,partner,currency,subtotal,paid_at
+         A1,c1,acme,USD,1000.00,2026-04-10T10:00:00Z
+         B1,c1,beta,USD,90.00,2026-04-11T10:00:00Z
+         A2,c1,acme,USD,100.00,2026-07-10T10:00:00Z",
+    );
+    app.settle("p", "2026-07");
+}
+
+fn verify_names_a_broken_ranking(app: &App) {
+    a_ranked_quarter(app);
+    assert_breaks(app, &RANKINGS);
+}
+
 fn verify_names_what_is_broken(app: &App) {
     three_months(app);
+    assert_breaks(app, &BREAKS);
+}
+
+/// Each begins from the same sound books.
+fn assert_breaks(app: &App, breaks: &[(&str, &str, &[&str])]) {
     assert_eq!(broken(app), []);
-    for (invariant, what, statements) in BREAKS {
+    for &(invariant, what, statements) in breaks {
         let copy = app.copy();
         copy.access().behind_the_triggers(|books| {
-            for statement in statements {
+            for &statement in statements {
                 assert!(books.execute(statement) > 0, "{what}: {statement} changes nothing");
             }
         });
@@ -218,6 +269,38 @@ fn verify_names_what_is_there_twice(app: &App) {
         copy.access().behind_the_triggers(|books| repeat_rows(books, table, key));
         assert_named(&copy, invariant, table);
     }
+}
+
+/// What a ranking says is final with its quarter: the database itself refuses to change it.
+fn a_ranking_of_a_final_quarter_never_changes(app: &App) {
+    a_ranked_quarter(app);
+    let books = app.access();
+    for table in ["rankings", "ranking_places"] {
+        assert!(books.number(&format!("SELECT COUNT(*) FROM {table}")) > 0, "{table} has rows");
+        for statement in [format!("DELETE FROM {table}"), format!("UPDATE {table} SET program = program")] {
+            let refused = books.try_execute(&statement).expect_err(&statement).to_string();
+            assert!(refused.contains("a ranking of a final quarter never changes"), "{statement}: {refused}");
+        }
+    }
+}
+
+/// On the last second of the year 9999 it is the year 10000 in Tokyo already; nothing has to be booked by then.
+fn the_year_10000_is_not_due(app: &App) {
+    app.apply(&PROGRAMME.replace("\"UTC\"", "\"Asia/Tokyo\""));
+    app.import("partners", "id,name,program,tier,tier_since\nbeta,Beta,p,base,2026-01-01");
+    app.import("customers", "id,name\nc1,Customer");
+    app.import(
+        "invoices",
+        "id,customer,partner,currency,subtotal,paid_at
+         B1,c1,beta,USD,90.00,2026-04-11T10:00:00Z
+         FF,c1,beta,USD,5.00,9999-12-31T23:59:59Z",
+    );
+    app.settle("p", "2026-05");
+    app.apply(&PROGRAMME.replace("id = \"p\"", "id = \"q\"").replace("first_period", "hold_days = 30\nfirst_period"));
+    app.import("memberships", "partner,program,tier,tier_since\nbeta,q,base,2026-01-01");
+    app.import("credits", "id,partner,role,program,invoice\nK1,beta,sourced,q,FF");
+    app.settle("q", "2026-05");
+    app.assert_verified();
 }
 
 /// Takes a table's key away and writes one of its rows again.
@@ -246,4 +329,11 @@ fn verify_shows_its_checks_when_all_is_well(app: &App) {
     assert!(said["checks"].as_array().is_some_and(|checks| checks.iter().all(|check| check["name"].as_str().is_some_and(|name| !name.is_empty()))));
 }
 
-on_both_databases!(verify_names_what_is_broken, verify_names_what_is_there_twice, verify_shows_its_checks_when_all_is_well);
+on_both_databases!(
+    verify_names_what_is_broken,
+    verify_names_a_broken_ranking,
+    verify_names_what_is_there_twice,
+    verify_shows_its_checks_when_all_is_well,
+    a_ranking_of_a_final_quarter_never_changes,
+    the_year_10000_is_not_due,
+);

@@ -42,6 +42,71 @@ fn a_plan_says_whom_each_change_touches(app: &App) {
     assert_eq!(changes[0]["touches"]["partners"], json!(["acme", "top"]), "{changes:#}");
 }
 
+/// What `program` says of the programme with another base rate: as text, and as JSON.
+fn of_rate(app: &App, command: &str, rate: &str, from: &str) -> (String, Value) {
+    let file = app.write("version", "toml", &PROGRAMME.replacen("rate = \"5%\"", &format!("rate = \"{rate}\""), 1));
+    let line = format!("program {command} {file}{from}");
+    (app.ok(&line).stdout_text(), app.json(&format!("{line} --json")))
+}
+
+fn a_version_says_which_later_one_takes_over(app: &App) {
+    three_months(app);
+    of_rate(app, "apply", "6%", " --from 2026-09-01");
+    let taken = "in force from 2026-07-01 until 2026-09-01, when version 2 takes over";
+    let (text, json) = of_rate(app, "plan", "7%", "");
+    assert_says(&text, &[taken]);
+    assert_eq!((&json["effective_from"], &json["until"], &json["next_version"]), (&json!("2026-07-01"), &json!("2026-09-01"), &json!(2)));
+    let (text, json) = of_rate(app, "plan", "7%", " --from 2026-10-01");
+    assert_says(&text, &["in force from 2026-10-01\n"]);
+    assert_eq!((&json["until"], &json["next_version"]), (&Value::Null, &Value::Null));
+    assert_eq!(json["changes"][0]["old"], "0.06", "{json:#}");
+    let file = app.write("version", "toml", &PROGRAMME.replacen("5%", "7%", 1));
+    assert_says(&app.refused(&format!("program plan {file} --from 2026-06-30")), &["first open period is 2026-07"]);
+    let (text, json) = of_rate(app, "apply", "7%", "");
+    assert_says(&text, &["version 3 recorded", taken]);
+    assert_eq!((&json["unchanged"], &json["until"]), (&json!(true), &json!("2026-09-01")));
+}
+
+fn a_version_in_force_is_not_recorded_again(app: &App) {
+    three_months(app);
+    let (text, json) = of_rate(app, "apply", "5%", "");
+    assert_says(&text, &["version 1 is recorded already, in force from 2000-01-01\n"]);
+    assert_eq!((&json["version"], &json["unchanged"]), (&json!(1), &json!(true)));
+    // Named, the day is meant; and where another follows, the text would hold again only from here on.
+    assert_eq!(of_rate(app, "apply", "5%", " --from 2026-08-01").1["version"], 2);
+    of_rate(app, "apply", "6%", " --from 2026-09-01");
+    app.settle("p", "2026-07");
+    app.settle("p", "2026-09");
+    assert_eq!(
+        of_rate(app, "apply", "6%", "").1,
+        json!({ "program": "p", "version": 3, "effective_from": "2026-09-01", "until": null, "next_version": null, "unchanged": true })
+    );
+    assert_eq!(app.access().number("SELECT COUNT(*) FROM program_versions"), 3);
+}
+
+fn what_is_booked_is_said_to_be_corrected_not_voided(app: &App) {
+    three_months(app);
+    for (kind, id) in [("invoices", "B2"), ("refunds", "R1")] {
+        let file = app.write("voids", "csv", &format!("kind,id,reason,approved_by\n{kind},{id},wrong,jo\n"));
+        let said = app.refused(&format!("import voids {file}"));
+        assert_says(&said, &["booking of the", "correct it by a refund or an adjustment"]);
+        assert!(!said.contains("void that first"), "{said}");
+    }
+}
+
+fn a_database_that_is_made_is_named(app: &App) {
+    let line = "--database sqlite://typo.db settlement list";
+    assert_eq!(app.ok(line).stderr, "made a new, empty database typo.db\n");
+    assert_eq!(app.ok(line).stderr, "", "it is there now");
+}
+
+fn a_reversal_is_shown_with_its_invoice(app: &App) {
+    three_months(app);
+    assert_says(&app.ok("settlement show --program p --partner acme --period 2026-05 --currency USD").stdout_text(), &["R1 of A1"]);
+    let file = app.write("customers", "csv", "id,name\nc9,One\n");
+    assert_says(&app.ok(&format!("import customers {file}")).stdout_text(), &["customers: 1 row read, 1 new"]);
+}
+
 /// The exit code and standard error of a command whose reader is gone before it begins.
 fn into_a_closed_pipe(app: &App, line: &str) -> (Option<i32>, String) {
     let (reader, writer) = std::io::pipe().expect("a pipe can be made");
@@ -260,6 +325,11 @@ fn a_pdf_that_can_not_be_written_is_told_once(app: &App) {
 }
 
 on_both_databases!(
+    a_version_says_which_later_one_takes_over,
+    a_version_in_force_is_not_recorded_again,
+    what_is_booked_is_said_to_be_corrected_not_voided,
+    a_database_that_is_made_is_named,
+    a_reversal_is_shown_with_its_invoice,
     a_plan_says_whom_each_change_touches,
     a_reader_that_is_gone_is_no_error,
     control_characters_do_not_reach_a_terminal,

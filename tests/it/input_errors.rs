@@ -114,11 +114,12 @@ fn settled_april(app: &App) {
 }
 
 /// Command lines, and a word that what is said about each must hold.
-const USAGE: [(&str, &str); 28] = [
+const USAGE: [(&str, &str); 33] = [
     ("", ""),
     ("settel --program p --period 2026-05", "settel"),
     ("settle", "--program"),
     ("settle --program p", "--period"),
+    ("settle --program p", "--through"),
     ("settle --program p --period 2026-05 --through 2026-06", "--through"),
     ("settle --program p --period 2026-13", "2026-13"),
     ("settle --program p --period may", "may"),
@@ -143,6 +144,10 @@ const USAGE: [(&str, &str); 28] = [
     ("wallet show --partner nobody", "nobody"),
     ("export journal --format xml", "xml"),
     ("--database mysql://localhost/x settlement list", "mysql"),
+    ("--database sqlite: settlement list", "names no file"),
+    ("--database sqlite:// import partners partners-2.csv", "names no file"),
+    ("--database sqlite::memory: settlement list", "names no file"),
+    ("--database sqlite://x.db?mode=memory import partners partners-2.csv", "names no file"),
 ];
 
 fn wrong_command_lines_exit_with_two(app: &App) {

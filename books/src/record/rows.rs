@@ -203,8 +203,8 @@ fn csv_cells(kind: &'static Kind, columns: &[usize], record: &Record, findings: 
         return None;
     }
     if record.len() != columns.len() {
-        let few_or_many = if record.len() < columns.len() { "too few" } else { "too many" };
-        let reason = format!("the line has {} fields, {few_or_many}: the header names {}", record.len(), columns.len());
+        let (few_or_many, where_) = surplus(kind, columns, record.len());
+        let reason = format!("the line has {} fields, {few_or_many}: the header names {}; {where_}", record.len(), columns.len());
         findings.add(record.line, None, reason);
         return None;
     }
@@ -220,6 +220,16 @@ fn csv_cells(kind: &'static Kind, columns: &[usize], record: &Record, findings: 
         }
     }
     Some(cells)
+}
+
+/// Whether a line has too few fields or too many, and which columns are missing or after which it goes on.
+fn surplus(kind: &'static Kind, columns: &[usize], fields: usize) -> (&'static str, String) {
+    let names: Vec<&str> = columns.iter().map(|&column| kind.columns[column].name).collect();
+    match (names.get(fields..), names.last()) {
+        (Some([missing]), _) => ("too few", format!("column {missing} is missing")),
+        (Some(missing), _) => ("too few", format!("columns {} are missing", missing.join(", "))),
+        (None, last) => ("too many", format!("there is more after column {}", last.copied().unwrap_or_default())),
+    }
 }
 
 /// The member of an invoice that holds its items.

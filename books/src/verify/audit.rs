@@ -34,7 +34,7 @@ async fn check_chain(scan: &mut Scan<'_>) -> Result<(), LoadError> {
     let query = "SELECT s.position, s.entry, s.hash, a.no, a.at, a.actor, a.act, a.subject, a.detail FROM audit_seals s \
                  LEFT JOIN audit_log a ON a.no = s.entry ORDER BY s.position";
     let (mut position, mut hash) = (0, "0".repeat(64));
-    let Scan { tx, report } = scan;
+    let Scan { tx, report, .. } = scan;
     each_row(tx, query, vec![], |found| {
         let shown = found.int(1)?.to_string();
         let keys = [("entry", shown.as_str())];

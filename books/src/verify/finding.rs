@@ -179,7 +179,7 @@ impl Invariant {
             Self::OneEffect => "one effect a provider's message",
             Self::AuditChain => "the audit log is a hash chain and recomputes",
             Self::NoOverlap => "tier, parent and status histories have no overlap",
-            Self::OwnPartner => "a row's partner is that of the row it belongs to",
+            Self::OwnPartner => "what a row refers to is there, and of the same partner",
             Self::SlotOnce => "each slot of a schedule ran once, or is recorded as missed and why",
             Self::OneMessage => "one letter for what was done and is told, and none twice",
             Self::JournalWhole => "a run's journal is contiguous, and a step's result is written once",

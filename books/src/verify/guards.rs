@@ -10,13 +10,15 @@ use super::scan::Scan;
 use crate::load::row::{LoadError, rows};
 
 /// Tables whose rows are refused changes, and the invariant that this holds.
-const SEALED: [(&str, Invariant); 29] = [
+const SEALED: [(&str, Invariant); 31] = [
     ("settlements", Invariant::FinalUnchanged),
     ("commission_lines", Invariant::FinalUnchanged),
     ("booked_credits", Invariant::FinalUnchanged),
     ("periods", Invariant::PeriodsInOrder),
     ("reviews", Invariant::NoOverlap),
     ("review_results", Invariant::NoOverlap),
+    ("rankings", Invariant::LineAsAsked),
+    ("ranking_places", Invariant::LineAsAsked),
     ("transactions", Invariant::PostingsBalance),
     ("postings", Invariant::PostingsBalance),
     ("lot_draws", Invariant::WalletAvailable),
@@ -43,7 +45,7 @@ const SEALED: [(&str, Invariant); 29] = [
 ];
 
 /// Tables with the columns of a key that refuses duplicates, sorted, and the invariant that this holds.
-const KEYS: [(&str, &[&str], Invariant); 30] = [
+const KEYS: [(&str, &[&str], Invariant); 32] = [
     (
         "commission_lines",
         &["component", "from_partner", "item", "level", "part", "payee", "program", "role", "rule", "source", "source_id"],
@@ -61,6 +63,8 @@ const KEYS: [(&str, &[&str], Invariant); 30] = [
     ("parent_links", &["effective_from", "partner", "program"], Invariant::NoOverlap),
     ("statuses", &["effective_from", "partner", "program"], Invariant::NoOverlap),
     ("tier_assignments", &["effective_from", "origin", "partner", "program", "tier"], Invariant::NoOverlap),
+    ("rankings", &["program", "quarter", "ranking"], Invariant::LineAsAsked),
+    ("ranking_places", &["partner", "program", "quarter", "ranking"], Invariant::LineAsAsked),
     ("payouts", &["id"], Invariant::OnePayout),
     ("payouts", &["idempotency_key"], Invariant::OnePayout),
     ("payouts", &["retried_from"], Invariant::OnePayout),

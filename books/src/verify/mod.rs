@@ -21,6 +21,8 @@ mod lines;
 mod ownership;
 mod payouts;
 mod periods;
+mod rankings;
+mod references;
 mod scan;
 mod wallets;
 
@@ -52,7 +54,7 @@ pub async fn verify(books: &Books, now: Instant) -> Result<Report, LoadError> {
 /// # Errors
 /// As [`verify`].
 pub async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report, LoadError> {
-    let mut scan = Scan::new(tx);
+    let mut scan = Scan::of(tx).await?;
     let checked = ledger::check(&mut scan).await;
     scan.tolerate(Invariant::PostingsBalance, checked)?;
     let checked = wallets::check(&mut scan).await;
@@ -60,6 +62,8 @@ pub async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report,
     let checked = commission::check(&mut scan).await;
     scan.tolerate(Invariant::LineAsAsked, checked)?;
     let checked = corrections::check(&mut scan).await;
+    scan.tolerate(Invariant::LineAsAsked, checked)?;
+    let checked = rankings::check(&mut scan).await;
     scan.tolerate(Invariant::LineAsAsked, checked)?;
     let checked = lines::check(&mut scan).await;
     scan.tolerate(Invariant::ReversalBounded, checked)?;
@@ -80,6 +84,8 @@ pub async fn check_all(tx: &DatabaseTransaction, now: Instant) -> Result<Report,
     let checked = histories::check(&mut scan).await;
     scan.tolerate(Invariant::NoOverlap, checked)?;
     let checked = ownership::check(&mut scan).await;
+    scan.tolerate(Invariant::OwnPartner, checked)?;
+    let checked = references::check(&mut scan).await;
     scan.tolerate(Invariant::OwnPartner, checked)?;
     let checked = guards::check(&mut scan).await;
     scan.tolerate(Invariant::FinalUnchanged, checked)?;

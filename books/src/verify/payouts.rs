@@ -130,7 +130,7 @@ pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
 async fn check_bodies(scan: &mut Scan<'_>) -> Result<(), LoadError> {
     let query = "SELECT p.id, p.request, p.request_digest, p.destination_digest, d.digest, p.kind, p.reference, p.partner, p.amount_minor, p.currency \
                  FROM payouts p LEFT JOIN payout_destinations d ON d.id = p.destination WHERE p.request IS NOT NULL ORDER BY p.id";
-    let Scan { tx, report } = scan;
+    let Scan { tx, report, .. } = scan;
     each_row(tx, query, vec![], |found| {
         if let Some(what) = wrong_body(&found)? {
             report.add(OnePayout, row(&[("payout", &found.string(0)?)], what));
@@ -175,7 +175,7 @@ async fn check_histories(scan: &mut Scan<'_>) -> Result<(), LoadError> {
                  JOIN payouts p ON p.id = e.payout ORDER BY e.payout, e.ordinal";
     let mut before = (String::new(), 0, String::new());
     let mut ends = (String::new(), 0);
-    let Scan { tx, report } = scan;
+    let Scan { tx, report, .. } = scan;
     let mut wrong = |payout: &str, what: String| report.add(EndStays, row(&[("payout", payout)], what));
     each_row(tx, query, vec![], |found| {
         let (payout, ordinal, source) = (found.string(0)?, found.int(1)?, found.string(2)?);

@@ -58,7 +58,7 @@ pub(crate) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
         scan.offending(PeriodsInOrder, query, &["program", "period"], what).await?;
     }
     scan.offending(PeriodsInOrder, HALF_FINAL, &["program", "period", "status", "stage"], "the period is final in part").await?;
-    for program in scan.programs().await? {
+    for program in scan.programs() {
         in_order(scan, &program).await?;
     }
     Ok(())

@@ -158,6 +158,21 @@ fn latin_greek_and_cyrillic_need_no_other_font() {
     }
 }
 
+/// Runs come as they stand on the page, from left to right.
+#[test]
+fn names_and_ids_from_right_to_left_keep_their_places() {
+    let mut line = base_line(1, "USD", 1_000);
+    line.source = Source::Refund;
+    (line.source_id, line.item) = ("זיכוי".into(), Some("פריט".into()));
+    let mut one = statement(vec![line]);
+    ("תוכנית".clone_into(&mut one.program.id), "אלון".clone_into(&mut one.partner.id));
+    let text = flat(&pages(&typesetter(), &one).join("\n"));
+    for parts in [["תוכנית", "אלון", "2026-04 / USD"], ["item", "פריט", "זיכוי"]] {
+        let places: Vec<Option<usize>> = parts.iter().map(|part| text.rfind(part)).collect();
+        assert!(places.is_sorted() && places[0].is_some(), "{parts:?} are at {places:?} of {text}");
+    }
+}
+
 #[test]
 fn a_character_that_no_font_has_is_refused_or_reported() {
     let statement = statement_named("北京 Acme", &settlement(vec![base_line(1, "USD", 1_000)], 0, 0));

@@ -51,7 +51,8 @@ impl Voidable {
             let when = referrer.when.replace("{later}", LATER);
             let query = format!("SELECT {} FROM {} f JOIN {} d ON {when} WHERE {} = ? LIMIT 1", referrer.id, self.table, referrer.table, self.id);
             if let Some(row) = sql::row(tx, &query, [id.into()]).await? {
-                return Ok(Some(format!("{} {:?}", referrer.noun, row.try_get_by_index::<String>(0)?)));
+                let mend = if referrer.is_posted() { "correct it by a refund or an adjustment" } else { "void that first" };
+                return Ok(Some(format!("{} {:?} refers to it; {mend}", referrer.noun, row.try_get_by_index::<String>(0)?)));
             }
         }
         Ok(None)

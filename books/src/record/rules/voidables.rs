@@ -37,6 +37,13 @@ pub(crate) struct Referrer {
     pub(crate) when: &'static str,
 }
 
+impl Referrer {
+    /// Whether it is no fact, which could be voided before, but a booking, which stays.
+    pub(crate) fn is_posted(&self) -> bool {
+        ["bookings", "booked_refunds"].contains(&self.table)
+    }
+}
+
 const fn by(noun: &'static str, table: &'static str, id: &'static str, when: &'static str) -> Referrer {
     Referrer { noun, table, id, when }
 }

@@ -84,7 +84,7 @@ async fn refusal(tx: &DatabaseTransaction, voidable: &Voidable, id: &str) -> Res
         return Ok(Some(format!("{how} among {kind} under {shown:?}")));
     }
     if let Some(referrer) = voidable.referred_by(tx, id).await? {
-        return Ok(Some(format!("{shown:?} of {kind} can't be voided: {referrer} refers to it; void that first")));
+        return Ok(Some(format!("{shown:?} of {kind} can't be voided: {referrer}")));
     }
     if let Some(user) = voidable.used_by(tx, id).await? {
         return Ok(Some(format!("{shown:?} of {kind} can't be voided: {user} may have used it; correct it by a refund or an adjustment")));

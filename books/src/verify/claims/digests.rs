@@ -51,7 +51,7 @@ pub(super) async fn check(scan: &mut Scan<'_>) -> Result<(), LoadError> {
     for (invariant, query, keys, what) in EXECUTED {
         scan.offending(invariant, query, keys, what).await?;
     }
-    let Scan { tx, report } = scan;
+    let Scan { tx, report, .. } = scan;
     let mut documents: Documents = HashMap::new();
     each_row(tx, DOCUMENTS, vec![], |found| {
         documents.entry(found.string(0)?).or_default().push((found.int(1)?, found.string(2)?, found.string(3)?));

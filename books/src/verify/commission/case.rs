@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use program::calendar::Date;
+use program::calendar::{Date, Period};
 use program::condition::{Fact, FactError, Facts, MetricKind, Value};
 use program::exact::Exact;
 use program::programme::{Programme, RateEntry, Role};
 
+use super::is_before;
 use super::line::Line;
 use crate::verify::known::invoices::{Deal, Invoice, Item};
 use crate::verify::known::members::Members;
@@ -25,7 +26,7 @@ pub(crate) struct Case<'a> {
     pub(crate) cutoff: i64,
     pub(crate) period: &'a str,
     /// The period of its eligible date.
-    pub(crate) own_period: &'a str,
+    pub(crate) own_period: Period,
     pub(crate) paid_on: Date,
     pub(crate) invoice: &'a Invoice,
     pub(crate) item: &'a Item,
@@ -57,7 +58,7 @@ impl<'a> Case<'a> {
 
     /// The origin period of a line that is booked in a later one.
     pub(crate) fn late_from(&self, booked_in: &str) -> Option<String> {
-        (self.own_period < booked_in).then(|| self.own_period.to_owned())
+        is_before(self.own_period, booked_in).then(|| self.own_period.to_string())
     }
 
     /// A line of the invoice with nothing in it yet.

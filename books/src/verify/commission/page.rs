@@ -137,12 +137,13 @@ async fn uses(scan: &Scan<'_>, terms: &Terms, deals: &[String]) -> Result<Uses, 
         return Ok(uses);
     }
     let query = format!(
-        "SELECT u.rule, u.deal, u.period, i.paid_at, u.invoice, u.item, u.base_minor FROM spiff_uses u JOIN invoices i ON i.id = u.invoice \
+        "SELECT u.rule, u.deal, u.period, i.paid_at, u.invoice, u.item, u.base_minor FROM spiff_uses u LEFT JOIN invoices i ON i.id = u.invoice \
          WHERE u.program = ? AND u.deal {}",
         in_list(scan.backend())
     );
     for row in rows(scan.tx, &query, vec![terms.program.as_str().into(), json_list(deals)]).await? {
-        let turn = (row.string(2)?, row.int(3)?, row.string(4)?, row.string(5)?);
+        // An invoice that is gone or not paid is found where its booking is looked at; what it used stays used.
+        let turn = (row.string(2)?, row.int_or_null(3)?.unwrap_or(0), row.string(4)?, row.string(5)?);
         uses.of.entry((row.string(0)?, row.string(1)?)).or_default().push((turn, row.int(6)?));
     }
     let by_first = spiffs()

@@ -3,6 +3,7 @@
 use program::calendar::Period;
 use program::money::Rounding;
 
+use super::is_before;
 use super::line::Line;
 use crate::verify::figures::{portion, product, shared};
 use crate::verify::known::invoices::Item;
@@ -78,7 +79,13 @@ fn not_won(refunds: &[Refund], all: &[Taken], of: usize) -> Vec<i64> {
 }
 
 /// The reversals of a line of an item: what the cumulative refunds come to, less what was reversed before.
-pub(crate) fn of_line(line: &Line, own_period: &str, item: (usize, &Item), (refunds, taken): (&[Refund], &[Taken]), rounding: Rounding) -> Vec<Line> {
+pub(crate) fn of_line(
+    line: &Line,
+    own_period: Period,
+    item: (usize, &Item),
+    (refunds, taken): (&[Refund], &[Taken]),
+    rounding: Rounding,
+) -> Vec<Line> {
     let (place, item) = item;
     let (mut refunded_minor, mut reversed_minor, mut unreferred_minor) = (0, 0, 0);
     let mut reversals = Vec::new();
@@ -104,8 +111,8 @@ pub(crate) fn of_line(line: &Line, own_period: &str, item: (usize, &Item), (refu
         (reversed_minor, unreferred_minor) = (all_minor, referred_minor);
         if reversal.amount_minor != 0 || line.component == "base" {
             // Its own period is the later of its refund's and of the line's.
-            let own = refund.own_period.to_string().max(own_period.to_owned());
-            let late_from = (own < reversal.period).then_some(own);
+            let own = refund.own_period.max(own_period);
+            let late_from = is_before(own, &reversal.period).then(|| own.to_string());
             reversals.push(Line { late_from, ..reversal });
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use program::calendar::{Date, Instant};
 
-use super::Known;
 use super::page::{AT_ONCE, fixed};
+use super::{Known, is_after};
 use crate::load::row::{LoadError, rows};
 use crate::verify::finding::Invariant::LineAsAsked;
 use crate::verify::known::invoices::{self, Invoice};
@@ -59,6 +59,6 @@ async fn check_page(scan: &mut Scan<'_>, known: &Known, (period, cutoff): (&str,
 fn eligible(known: &Known, invoice: &Invoice, period: &str, cutoff: i64) -> Option<Date> {
     let constant = known.terms.constant();
     let paid_on = Instant(invoice.paid_at(cutoff)?).date_in(constant.timezone);
-    let is_due = known.terms.own_period(paid_on, cutoff).to_string().as_str() <= period;
+    let is_due = !is_after(known.terms.own_period(paid_on, cutoff), period);
     (is_due && paid_on >= constant.settlement.first_period.first_day()).then_some(paid_on)
 }
