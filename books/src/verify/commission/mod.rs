@@ -59,12 +59,11 @@ async fn of_program(scan: &mut Scan<'_>, program: &str) -> Result<(), LoadError>
     while let Some(page) = Page::after(scan, &known.terms, &after).await? {
         let places = Places::load(scan.tx, &page.invoices, &page.deals, &known.voided).await?;
         for (invoice, period) in &page.booked {
-            match Booked::new(&known, &page, invoice, period) {
-                Some(booked) => booked.check(scan, &places),
-                None => {
-                    let keys = [("program", program), ("invoice", invoice.as_str()), ("period", period.as_str())];
-                    scan.add(LineAsAsked, &keys, "the booked invoice is not recorded, or not paid");
-                }
+            if let Some(booked) = Booked::new(&known, &page, invoice, period) {
+                booked.check(scan, &places);
+            } else {
+                let keys = [("program", program), ("invoice", invoice.as_str()), ("period", period.as_str())];
+                scan.add(LineAsAsked, &keys, "the booked invoice is not recorded, or not paid");
             }
             invoice.clone_into(&mut after);
         }
