@@ -165,7 +165,8 @@ fn names_and_ids_from_right_to_left_keep_their_places() {
     line.source = Source::Refund;
     (line.source_id, line.item) = ("זיכוי".into(), Some("פריט".into()));
     let mut one = statement(vec![line]);
-    ("תוכנית".clone_into(&mut one.program.id), "אלון".clone_into(&mut one.partner.id));
+    "תוכנית".clone_into(&mut one.program.id);
+    "אלון".clone_into(&mut one.partner.id);
     let text = flat(&pages(&typesetter(), &one).join("\n"));
     for parts in [["תוכנית", "אלון", "2026-04 / USD"], ["item", "פריט", "זיכוי"]] {
         let places: Vec<Option<usize>> = parts.iter().map(|part| text.rfind(part)).collect();
