@@ -63,6 +63,7 @@ mod decisions;
 mod downtime;
 mod faults;
 mod kills;
+mod late_sends;
 mod letters;
 mod poisoned;
 mod restored;

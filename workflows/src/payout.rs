@@ -319,7 +319,9 @@ impl PayoutRun {
         pursuit: &mut Pursuit,
     ) -> Result<Standing, Interrupt> {
         let (unsent, in_doubt) = (Arc::clone(&pursuit.unsent), pursuit.in_doubt);
-        let heard = ctx.step(&format!("ask the provider #{turn}"), |_key| asking::ask(self, &seen.payout, in_doubt, Arc::clone(&unsent))).await?;
+        let held = ctx.still_held();
+        let call = |_key| asking::ask(self, &seen.payout, in_doubt, Arc::clone(&unsent), &held);
+        let heard = ctx.step(&format!("ask the provider #{turn}"), call).await?;
         pursuit.asked = true;
         pursuit.refused = if let Outcome::Known(Heard::RepeatRefused { reason }) = &heard { Some(reason.clone()) } else { None };
         pursuit.in_doubt |= matches!(heard, Outcome::Unknown { .. } | Outcome::Known(Heard::NotTaken { in_doubt: true, .. }));
