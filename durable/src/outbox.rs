@@ -275,6 +275,20 @@ pub async fn list<C: ConnectionTrait>(db: &C, status: Option<&str>, after: Optio
     Ok(query.all(db).await?)
 }
 
+/// How many messages were parked and how many have bounced. It reads the whole outbox: ask seldom.
+///
+/// # Errors
+/// The database failed.
+pub async fn given_up<C: ConnectionTrait>(db: &C) -> Result<[(&'static str, i64); 2], DbErr> {
+    let mut counts = [("parked", 0), ("bounced", 0)];
+    let query = "SELECT status, COUNT(*) FROM outbox WHERE status IN ('parked', 'bounced') GROUP BY status";
+    for row in sql::rows(db, query, []).await? {
+        let (status, count): (String, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        counts.iter_mut().filter(|(known, _)| *known == status).for_each(|(_, known)| *known = count);
+    }
+    Ok(counts)
+}
+
 /// Whether a message of a topic may be due: one that is pending, or whose sender may have gone silent. Takes no lock.
 ///
 /// # Errors

@@ -25,9 +25,6 @@ fn a_full_disk_is_answered_with_503_until_there_is_space() {
     let answers: Vec<u16> = (0..60).map(|number| sender::fact(port, &large(number)).status).collect();
     let full = answers.iter().position(|status| *status != 200).expect("the disk is full at last");
     assert!(answers[full..].iter().all(|status| *status == 503), "{answers:?}");
-    // The service's own writer meets it, too: a run that is started needs space.
-    let start = app.run("schedule run p/settlement --by op");
-    assert_ne!(start.status.code(), Some(101), "{}", start.stderr);
 
     app.access().execute("DROP TABLE ballast");
     for number in full..60 {
@@ -39,6 +36,47 @@ fn a_full_disk_is_answered_with_503_until_there_is_space() {
     app.ok("user add --id late --email late@example.com --role finance");
     serving.stop();
     app.finish();
+}
+
+/// The one figure of a name.
+fn figure(port: u16, name: &str) -> Option<f64> {
+    let (_, text) = get(port, "/metrics");
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+fn what_stalls_is_measured(engine: Engine) {
+    let app = App::fresh(engine);
+    begun(&app);
+    let port = ports::free();
+    let serving = serve_with_lease(&app, port, "30s");
+    let shows = |name: &str, wanted: &dyn Fn(f64) -> bool| {
+        let told = || format!("{}\n{}", get(port, "/metrics").1, serving::tail(&app.path("serve.log")));
+        wait::until(name, wait::LONG, || figure(port, name).filter(|figure| wanted(*figure)).map(|_| ()), told);
+    };
+    shows("tributary_payouts_paused", &|figure| figure < 0.5);
+    shows("tributary_payouts{status=\"held\"}", &|figure| figure < 0.5);
+    shows("tributary_letters_given_up{status=\"parked\"}", &|figure| figure < 0.5);
+    shows("tributary_lease_age_s", &|figure| figure < 30.0);
+    shows("tributary_run_overdue_max_s", &|figure| figure < 60.0);
+    app.ok("payout pause --by op --reason drill");
+    shows("tributary_payouts_paused", &|figure| figure > 0.5);
+    // As a run that nobody can execute stands.
+    app.access().execute(
+        "INSERT INTO workflow_runs (id, workflow, key, version, status, input, error, created_at) \
+         VALUES ('wfr_0190b6a2-7c3d-7e4f-8a5b-000000000001', 'payout', 'k', 1, 'parked', '{}', 'no version of it is known', 1)",
+    );
+    shows("tributary_runs{status=\"parked\"}", &|figure| figure > 0.5);
+    serving.stop();
+}
+
+#[test]
+fn what_stalls_is_measured_on_sqlite() {
+    what_stalls_is_measured(Engine::Sqlite);
+}
+
+#[test]
+fn what_stalls_is_measured_on_postgres() {
+    what_stalls_is_measured(Engine::Postgres);
 }
 
 fn a_writer_that_waits_makes_the_service_unready(engine: Engine) {

@@ -54,6 +54,7 @@ mod world;
 mod approvals;
 mod approvals_by_hand;
 mod approvals_refused;
+mod cancelled;
 mod chromium;
 mod claim_crash_points;
 mod claim_kills;

@@ -131,6 +131,20 @@ pub(super) async fn look_up(run: &PayoutRun, payout: &str) -> Result<Outcome<Hea
     })
 }
 
+/// How a payout has ended; a run that has looked often enough waits for a person until it has.
+pub(super) async fn ended(run: &PayoutRun, payout: &str) -> Result<Outcome<String>, StepError> {
+    let id = id_of(payout)?;
+    let tx = run.books.begin_read().await?;
+    let found = record::find(&tx, &id).await.map_err(|error| StepError::caused_by(&error))?;
+    tx.rollback().await?;
+    match found {
+        Some(payout) if payout.state.has_ended() => Ok(Outcome::Known(payout.state.name().to_owned())),
+        Some(_) | None => {
+            Err(StepError::park(format!("payout {id} has not ended after {} looks: ask the provider, and retry when it has", super::TURNS_MAX)))
+        }
+    }
+}
+
 fn refused(error: &PortError, in_doubt: bool) -> Result<Outcome<Heard>, StepError> {
     let reason = error.to_string();
     match error.certainty() {
