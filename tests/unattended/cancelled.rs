@@ -31,6 +31,7 @@ fn a_month_that_a_command_made_final_after_its_run_was_cancelled_is_paid(engine:
     world.ok_at("2026-02-01T06:00:00Z", "workflow cancel settlement_run/p/2026-01 --by op --reason mistake");
     world.ok_at("2026-02-01T06:00:10Z", "settle --program p --through 2026-01");
     let serving = world.serve("2026-02-01T06:00:20Z");
+    world.until("a successor is started", |_| world.count("workflow_runs WHERE workflow = 'settlement_run'") == 2);
     world.until_all_is_done();
     serving.stop();
     world.assert_all_paid(Repeats::None);
