@@ -94,8 +94,13 @@ impl OpsError {
             Self::Load(_) | Self::Claim(_) | Self::Record(_) | Self::Reviews(_) | Self::Outbox(_) => false,
             Self::Person(error) => error.is_input(),
             Self::Run(OperateError::Run(error)) => is_wrong_run(error),
-            Self::Run(_) | Self::PayoutOpen { .. } | Self::PayoutDue { .. } | Self::Unknown(_) | Self::ReviewFirst(_) => true,
-            Self::NoMail(_) | Self::MailNotNow { .. } => true,
+            Self::Run(_)
+            | Self::PayoutOpen { .. }
+            | Self::PayoutDue { .. }
+            | Self::Unknown(_)
+            | Self::ReviewFirst(_)
+            | Self::NoMail(_)
+            | Self::MailNotNow { .. } => true,
             Self::Schedule(error) => match error {
                 ScheduleError::Rule(_) | ScheduleError::NotFound(_) | ScheduleError::NoSlot { .. } => true,
                 ScheduleError::TooMany(_) | ScheduleError::Run(_) | ScheduleError::Database(_) => false,

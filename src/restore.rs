@@ -228,10 +228,10 @@ fn copy(backup: &Path, staged: &Path) -> Result<(), RestoreError> {
 async fn mark_file(staged: &Path, backup: &Path, later_than: i64, now: Instant) -> Result<Instance, RestoreError> {
     let url = url_of(staged);
     // What can't even be opened is no sound backup, and it is the file that was given which is meant.
-    let books = Books::open(&url).await.map_err(|error| match error {
-        ConnectionError::Open { source, .. } => not_a_backup(backup, &format!("it can't be opened: {source}")),
-        error => error.into(),
-    })?;
+    let books = match Books::open(&url).await {
+        Err(ConnectionError::Open { source, .. }) => return Err(not_a_backup(backup, &format!("it can't be opened: {source}"))),
+        opened => opened?,
+    };
     let sound = is_sound(&books).await;
     close(books).await?;
     if let Err(reason) = sound {

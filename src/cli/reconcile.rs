@@ -9,7 +9,7 @@ use books::payouts::exceptions;
 use books::payouts::hear::{self, Said};
 use books::payouts::record::{self, Source};
 use clap::Args;
-use program::payout::{Payout, Ruling, Word as Spoken};
+use program::payout::{Payout, PayoutId, Ruling, Word as Spoken};
 use serde_json::{Value as Json, json};
 use workflows::payout::retry_parked;
 use workflows::ports::{PayoutPort, Word};
