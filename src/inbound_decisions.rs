@@ -92,7 +92,8 @@ impl Decisions {
                 Ok(Tried::Overtaken)
             }
             Err(error) => {
-                tx.rollback().await?;
+                // It may have ended by itself; that it can't be rolled back would say nothing new.
+                let _ = tx.rollback().await;
                 Err(error)
             }
         }

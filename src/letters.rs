@@ -147,11 +147,11 @@ impl Postman {
         Self { public_url, ..self }
     }
 
-    /// Sends a message of the outbox; `now` is by the clock of the books.
+    /// Sends a message of the outbox; `now` is by the clock of the books. Writing it takes its time, so `may_leave` is asked after it.
     ///
     /// # Idempotency
     /// The letter's id is made of the message's key: every attempt carries the same one.
-    pub async fn send(&self, books: &Books, message: &Message, now: Instant) -> Sent {
+    pub async fn send(&self, books: &Books, message: &Message, now: Instant, may_leave: impl AsyncFnOnce() -> bool) -> Sent {
         let letter: Letter = match serde_json::from_value(message.body.clone()) {
             Ok(letter) => letter,
             Err(error) => return Sent::Never { reason: format!("the letter can't be read: {error}") },
@@ -166,6 +166,9 @@ impl Postman {
             Err(error @ Unwritten::Disabled { .. }) => return Sent::Bounced { reason: error.to_string() },
             Err(error) => return Sent::Never { reason: error.to_string() },
         };
+        if !may_leave().await {
+            return Sent::Later { reason: "it was not certainly this process's to send any more".into() };
+        }
         match self.mail.send(&mail, &mail.to).await {
             Ok(receipts) => worst(receipts.into_iter().map(|receipt| receipt.delivery)),
             Err(error) => Sent::Never { reason: error.to_string() },

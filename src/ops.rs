@@ -3,17 +3,19 @@
 use books::audit::{self, Act};
 use books::load::row::LoadError;
 use books::load::versions;
+use books::payouts::due::{self, Due};
 use books::payouts::record;
 use books::users::{self, ADMIN, FINANCE, OPS, PersonError};
 use durable::operate::{self, Cancelled, OperateError};
 use durable::outbox::{self, OutboxError};
 use durable::schedules::{self as engine, ScheduleError, Slot};
-use durable::{RunId, RunStatus};
+use durable::{RunId, RunStatus, Workflow, runs};
 use program::calendar::{Instant, Period};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value as Json, json};
-use workflows::mdf_claim;
+use workflows::payout::PayoutInput;
 use workflows::recertification::{self, ReviewFirst, ReviewsError};
+use workflows::{PayoutRun, mdf_claim};
 
 use crate::schedules::{self, RecordError, Scheduled, UnknownSchedule};
 
@@ -41,6 +43,14 @@ pub enum OpsError {
         payout: String,
         /// Where it stands.
         status: String,
+    },
+    /// Nobody would pay it any more.
+    #[error("run {run} is to pay {reference}, which is due, and can't be cancelled; `settlement hold` it first, or pause the run")]
+    PayoutDue {
+        /// The run.
+        run: RunId,
+        /// The settlement.
+        reference: String,
     },
     /// The claim that it saw to can't be taken back.
     #[error(transparent)]
@@ -84,7 +94,13 @@ impl OpsError {
             Self::Load(_) | Self::Claim(_) | Self::Record(_) | Self::Reviews(_) | Self::Outbox(_) => false,
             Self::Person(error) => error.is_input(),
             Self::Run(OperateError::Run(error)) => is_wrong_run(error),
-            Self::Run(_) | Self::PayoutOpen { .. } | Self::Unknown(_) | Self::ReviewFirst(_) | Self::NoMail(_) | Self::MailNotNow { .. } => true,
+            Self::Run(_)
+            | Self::PayoutOpen { .. }
+            | Self::PayoutDue { .. }
+            | Self::Unknown(_)
+            | Self::ReviewFirst(_)
+            | Self::NoMail(_)
+            | Self::MailNotNow { .. } => true,
             Self::Schedule(error) => match error {
                 ScheduleError::Rule(_) | ScheduleError::NotFound(_) | ScheduleError::NoSlot { .. } => true,
                 ScheduleError::TooMany(_) | ScheduleError::Run(_) | ScheduleError::Database(_) => false,
@@ -161,6 +177,11 @@ pub async fn run(tx: &DatabaseTransaction, id: &RunId, act: RunAct, who: Actor<'
     {
         return Err(OpsError::PayoutOpen { run: id.clone(), payout, status });
     }
+    if act == RunAct::Cancel
+        && let Some(reference) = due_of_run(tx, id).await?
+    {
+        return Err(OpsError::PayoutDue { run: id.clone(), reference });
+    }
     let status = match act {
         RunAct::Pause => operate::pause(tx, id, who.by, who.reason, who.at()).await.map(|()| RunStatus::Paused)?,
         RunAct::Resume => operate::resume(tx, id, who.by, who.reason, who.at()).await.map(|()| RunStatus::Ready)?,
@@ -175,6 +196,19 @@ pub async fn run(tx: &DatabaseTransaction, id: &RunId, act: RunAct, who: Actor<'
     };
     who.tell(tx, act.told(), &format!("workflow/{id}"), json!({ "reason": who.reason })).await?;
     Ok(status)
+}
+
+/// What a run of a payout is to pay that is due and has no payout yet.
+async fn due_of_run(tx: &DatabaseTransaction, id: &RunId) -> Result<Option<String>, OpsError> {
+    let view = runs::show(tx, id).await.map_err(OperateError::from)?;
+    if view.run.workflow != <PayoutRun as Workflow>::NAME || view.run.finished_at.is_some() {
+        return Ok(None);
+    }
+    // What can't be read has never paid anything, and never will.
+    let Ok(input) = serde_json::from_value::<PayoutInput>(view.input) else { return Ok(None) };
+    let Ok(period) = input.period.parse() else { return Ok(None) };
+    let due = due::due(tx, &input.program, period).await?;
+    Ok(due.iter().find(|due| PayoutInput::of(due) == input).map(Due::reference))
 }
 
 /// Pauses a schedule: its slots are recorded as missed until it is resumed.

@@ -4,12 +4,13 @@ use books::payouts::limits::{Cap, Limits};
 
 use crate::config::{AmountLimit, PayoutAdapter, Payouts};
 
-/// The caps of `[payouts]`, and whether its adapter pays bank accounts alone.
+/// The caps of `[payouts]`, its cooling-off time, and whether its adapter pays bank accounts alone.
 #[must_use]
 pub fn limits(payouts: &Payouts) -> Limits {
     let accounts_only = matches!(payouts.adapter, PayoutAdapter::Pain001(_));
     let (payout, partner_day, day) = (cap(payouts.max_per_payout), cap(payouts.max_per_partner_per_day), cap(payouts.max_per_day));
-    Limits { payout, partner_day, day, accounts_only }
+    let cooling_off_us = i64::try_from(payouts.destination_cooling_off.as_micros()).unwrap_or(i64::MAX);
+    Limits { payout, partner_day, day, cooling_off_us, accounts_only }
 }
 
 /// One figure for whatever currency; without a figure nothing is held for it.

@@ -227,7 +227,11 @@ fn copy(backup: &Path, staged: &Path) -> Result<(), RestoreError> {
 /// Checks the copy, brings its schema up to date, and marks it as a new generation, all in one file at the end.
 async fn mark_file(staged: &Path, backup: &Path, later_than: i64, now: Instant) -> Result<Instance, RestoreError> {
     let url = url_of(staged);
-    let books = Books::open(&url).await?;
+    // What can't even be opened is no sound backup, and it is the file that was given which is meant.
+    let books = match Books::open(&url).await {
+        Err(ConnectionError::Open { source, .. }) => return Err(not_a_backup(backup, &format!("it can't be opened: {source}"))),
+        opened => opened?,
+    };
     let sound = is_sound(&books).await;
     close(books).await?;
     if let Err(reason) = sound {

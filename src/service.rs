@@ -152,7 +152,7 @@ impl Running {
         let (files_url, public_url) = (std::mem::take(&mut config.files.url), config.server.public_url.clone());
         let desk_of_approvals = Approvals::new(books.clone(), engine.clone(), Arc::clone(&clock), files_url, public_url)?;
         let http = http::Service {
-            readiness: Arc::new(Ready { books: books.clone(), stop: shared.stop.clone() }),
+            readiness: Arc::new(Ready { books: books.clone(), engine: engine.clone(), stop: shared.stop.clone() }),
             metrics: Metrics::start()?,
             approvals: Some(Arc::new(desk_of_approvals)),
             decisions: config.webhooks.decisions.map(|keys| DecisionWebhooks {
@@ -217,8 +217,12 @@ fn node(config: &Config) -> String {
     format!("serve {} {}", host.trim(), config.server.listen)
 }
 
+/// How long a look at the database may take.
+const LOOK_MAX: Duration = Duration::from_secs(5);
+
 struct Ready {
     books: Books,
+    engine: Engine,
     stop: CancellationToken,
 }
 
@@ -228,11 +232,19 @@ impl Readiness for Ready {
             if self.stop.is_cancelled() {
                 return Err("the service is stopping".into());
             }
-            let answered = tokio::time::timeout(Duration::from_secs(5), self.books.read().ping()).await;
-            match answered {
+            let silent = self.engine.since_renewal();
+            if silent > self.engine.options().lease {
+                return Err(format!("the service has committed nothing for {} s", silent.as_secs()));
+            }
+            // A writer that can't write answers questions all the same.
+            let written = async {
+                self.books.read().ping().await?;
+                self.books.begin_write().await?.rollback().await
+            };
+            match tokio::time::timeout(LOOK_MAX, written).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(_)) => Err("the database does not answer".into()),
-                Err(_) => Err("the database does not answer in time".into()),
+                Err(_) => Err("the database does not answer in time, or can't be written".into()),
             }
         }
         .boxed()

@@ -2,11 +2,13 @@
 
 use books::connection::Books;
 use books::load::row::LoadError;
+use books::payouts::due;
 use books::verify::{Invariant, Report, check_all};
 use durable::verify::VerifyError as EngineError;
 use program::calendar::Instant;
 use sea_orm::{DatabaseTransaction, FromQueryResult, Statement};
 use workflows::letters::{Letter, TOPIC};
+use workflows::payout::PayoutInput;
 
 /// Paid payouts that are looked at at once.
 const PAGE: u64 = 1_000;
@@ -44,6 +46,7 @@ async fn check(tx: &DatabaseTransaction, now: Instant) -> Result<Report, VerifyE
     for finding in durable::verify::verify(tx, durable::Instant(now.0)).await? {
         report.offend(invariant(finding.check), &[("id", &finding.id), ("check", finding.check)], finding.reason);
     }
+    check_due(tx, &mut report).await?;
     check_statements(tx, &mut report).await?;
     check_claims(tx, &mut report).await?;
     Ok(report)
@@ -57,6 +60,28 @@ fn invariant(check: &str) -> Invariant {
         "no silent stall" | "visible parking" | "has an executor" => Invariant::NoStall,
         _ => Invariant::JournalWhole,
     }
+}
+
+/// Runs that ended before they had made a payout, where no other is at work on the same.
+const ENDED: &str = "SELECT r.id, r.input FROM workflow_runs r WHERE r.workflow = 'payout' AND r.status IN ('cancelled', 'failed') \
+                     AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.workflow = r.id) \
+                     AND NOT EXISTS (SELECT 1 FROM workflow_runs o WHERE o.workflow = 'payout' AND o.input = r.input AND o.finished_at IS NULL) \
+                     ORDER BY r.id";
+
+/// What is due, released and not held has a payout, or somebody who sees to one.
+async fn check_due(tx: &DatabaseTransaction, report: &mut Report) -> Result<(), VerifyError> {
+    use sea_orm::ConnectionTrait as _;
+    for row in tx.query_all_raw(Statement::from_string(tx.get_database_backend(), ENDED)).await? {
+        let (run, input): (String, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let Ok(input) = serde_json::from_str::<PayoutInput>(&input) else { continue };
+        let Ok(period) = input.period.parse() else { continue };
+        let due = due::due(tx, &input.program, period).await?;
+        if let Some(due) = due.iter().find(|due| PayoutInput::of(due) == input) {
+            let keys = [("run", run.as_str()), ("settlement", &due.reference())];
+            report.offend(Invariant::NoStall, &keys, "it is due, its run has ended without a payout, and no other sees to it: `settlement release`");
+        }
+    }
+    Ok(())
 }
 
 /// A payout whose run has ended with the statement's letter.

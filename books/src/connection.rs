@@ -138,6 +138,7 @@ impl Books {
         match &self.address {
             Address::Sqlite(options) => {
                 let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).acquire_timeout(WAIT_MAX);
+                let pool = closed_when_unsound(pool);
                 let options = options.as_ref().clone().pragma("temp.cache_size", "-65536");
                 pool.connect_with(options).await.map(SqlxSqliteConnector::from_sqlx_sqlite_pool).map_err(connect_error)
             }
@@ -162,7 +163,7 @@ impl Books {
     }
 
     async fn open_sqlite(url: &str) -> Result<Self, ConnectionError> {
-        let options = SqliteConnectOptions::from_str(url).map_err(|_| ConnectionError::UnknownAddress(url.into()))?;
+        let options = sqlite_options(url)?;
         let database = options.get_filename().display().to_string();
         let options = options
             .create_if_missing(true)
@@ -179,6 +180,7 @@ impl Books {
         // The writer checkpoints by itself only what nobody else copied before.
         let writing = options.clone().pragma("wal_autocheckpoint", WAL_PAGES_MAX);
         let one = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
+        let one = closed_when_unsound(one);
         let write = one.acquire_timeout(WAIT_MAX).connect_with(writing).await.map_err(failed)?;
         let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(write);
         if !is_on_disk(&write).await? {
@@ -218,6 +220,36 @@ async fn is_on_disk(connection: &DatabaseConnection) -> Result<bool, DbErr> {
     Ok(!file.is_empty())
 }
 
+/// A pool that gives no connection to the next user which sqlx takes to be inside a transaction: it is closed, and with it its locks.
+///
+/// A full disk makes SQLite roll back by itself; sqlx's own ROLLBACK then fails, and sqlx goes on counting a transaction that is not
+/// there: the next one would be a savepoint, and what it commits would never be committed, or hold the write lock for ever.
+fn closed_when_unsound(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    pool.after_release(|connection, _| {
+        Box::pin(async move {
+            // What the transaction's end has queued comes before the answer.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
+    .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+}
+
+/// SQLite's own options of an address, and `max_page_count=N`: the file does not grow beyond so many pages, or beyond what it has.
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, ConnectionError> {
+    let unknown = || ConnectionError::UnknownAddress(url.into());
+    let (file, options) = url.split_once('?').unwrap_or((url, ""));
+    let (limits, options): (Vec<&str>, Vec<&str>) =
+        options.split('&').filter(|option| !option.is_empty()).partition(|option| option.starts_with("max_page_count="));
+    let address = if options.is_empty() { file.to_owned() } else { format!("{file}?{}", options.join("&")) };
+    let mut opened = SqliteConnectOptions::from_str(&address).map_err(|_| unknown())?;
+    for limit in limits {
+        let pages: u32 = limit.split_once('=').and_then(|(_, pages)| pages.parse().ok()).filter(|pages| *pages > 0).ok_or_else(unknown)?;
+        opened = opened.pragma("max_page_count", pages.to_string());
+    }
+    Ok(opened)
+}
+
 /// The file of a SQLite address; `None`: it is PostgreSQL's.
 ///
 /// # Errors
@@ -226,7 +258,7 @@ pub fn sqlite_file(url: &str) -> Result<Option<PathBuf>, ConnectionError> {
     if !url.starts_with("sqlite:") {
         return Ok(None);
     }
-    let options = SqliteConnectOptions::from_str(url).map_err(|_| ConnectionError::UnknownAddress(url.into()))?;
+    let options = sqlite_options(url)?;
     Ok(Some(options.get_filename().to_owned()))
 }
 
@@ -329,6 +361,33 @@ mod tests {
         assert!(begin_write(&other).await.is_err(), "a second writer must wait though the first has written nothing yet");
         transaction.rollback().await.unwrap();
         begin_write(&other).await.unwrap().rollback().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_full_disk_rolled_back_is_forgotten_by_the_next_transaction() {
+        let directory = tempfile::tempdir().unwrap();
+        let books = Books::open(&format!("sqlite://{}/full.db", directory.path().display())).await.unwrap();
+        sql::execute(books.write(), "CREATE TABLE t (a TEXT)", []).await.unwrap();
+        let other = books.private().await.unwrap();
+        for ends in ["rolled back", "dropped"] {
+            sql::execute(books.write(), "PRAGMA max_page_count = 1", []).await.unwrap();
+            let transaction = books.begin_write().await.unwrap();
+            let full = sql::execute(&transaction, "INSERT INTO t VALUES (hex(zeroblob(100000)))", []).await.unwrap_err();
+            assert!(is_outage(&full), "{full}");
+            if ends == "rolled back" {
+                assert!(transaction.rollback().await.is_err(), "SQLite has done so by itself");
+            } else {
+                drop(transaction);
+            }
+            // One that is rolled back leaves no lock, one that is committed is seen by all.
+            books.begin_write().await.unwrap().rollback().await.unwrap();
+            let transaction = books.begin_write().await.unwrap();
+            sql::execute(&transaction, "INSERT INTO t VALUES (?)", [ends.into()]).await.unwrap();
+            transaction.commit().await.unwrap();
+            begin_write(&other).await.unwrap().rollback().await.unwrap();
+            let seen = sql::row(&other, "SELECT COUNT(*) FROM t WHERE a = ?", [ends.into()]).await.unwrap().unwrap();
+            assert_eq!(seen.try_get_by_index::<i64>(0).unwrap(), 1, "{ends}");
+        }
     }
 
     #[tokio::test]

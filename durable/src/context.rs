@@ -4,8 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -108,6 +110,32 @@ impl StepError {
 impl From<DbErr> for StepError {
     fn from(error: DbErr) -> Self {
         Self::caused_by(&error)
+    }
+}
+
+/// Whether an execution still holds its run. A call that takes its time asks directly before what can't be taken back: a process that was
+/// stopped in between goes on where it stood, and by then the run may be another node's.
+#[derive(Clone)]
+pub struct StillHeld(Arc<dyn Fn() -> BoxFuture<'static, Result<(), StepError>> + Send + Sync>);
+
+impl StillHeld {
+    /// As `ask` answers.
+    pub fn by(ask: impl Fn() -> BoxFuture<'static, Result<(), StepError>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// [`StepError::Retry`]: it is not certain, so nothing may leave.
+    pub async fn ask(&self) -> Result<(), StepError> {
+        (self.0)().await
+    }
+}
+
+impl fmt::Debug for StillHeld {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("StillHeld").finish_non_exhaustive()
     }
 }
 
@@ -234,6 +262,9 @@ pub trait Context: Send + Sync {
     /// The run's business key, unique among the runs of its workflow.
     fn key(&self) -> &str;
 
+    /// Whether this execution still holds the run, for calls to ask.
+    fn still_held(&self) -> StillHeld;
+
     /// A step in the database, exactly once, with the default options.
     fn tx_step<S: TxStep<Self::Tx>>(&self, name: &str, step: S) -> impl Future<Output = Result<S::Out, Interrupt>> + Send {
         self.tx_step_with(name, StepOptions::default(), step)
@@ -260,7 +291,7 @@ pub trait Context: Send + Sync {
 
     /// A step in the outside world: the intent with its key is committed before the call, the result after it. After a crash in
     /// between, or on a retry, the call is made again with the same key. The call's future is dropped when an operator pauses or
-    /// cancels the run.
+    /// cancels the run. A call that does something else before what can't be taken back asks [`Context::still_held`] in between.
     ///
     /// # Errors
     /// [`Interrupt`].

@@ -1,6 +1,7 @@
 //! The two connections of a database: one that writes, one that reads.
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sqlx::Connection as _;
 
 /// An open database. On SQLite `write` is a pool of one; on PostgreSQL both may be the same pool.
 #[derive(Debug, Clone)]
@@ -51,6 +52,41 @@ impl Database {
         let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
         self.write.begin_with_options(options).await
     }
+
+    /// Commits. Where that fails on SQLite its connection is closed unless it is sound.
+    pub(crate) async fn commit(&self, tx: DatabaseTransaction) -> Result<(), DbErr> {
+        let committed = tx.commit().await;
+        if committed.is_err() {
+            self.close_unsound().await;
+        }
+        committed
+    }
+
+    /// Rolls back. What can't be rolled back goes with its connection: PostgreSQL's server does so, SQLite's is closed here.
+    pub(crate) async fn roll_back(&self, tx: DatabaseTransaction) {
+        if let Err(error) = tx.rollback().await {
+            tracing::debug!(error = crate::json::chain(&error), "durable.not_rolled_back");
+            self.close_unsound().await;
+        }
+    }
+
+    /// Closes SQLite's writer where sqlx takes it to be inside a transaction that nobody has any more.
+    ///
+    /// A full disk makes SQLite roll back by itself; sqlx's own ROLLBACK then fails, and sqlx goes on counting a transaction that is not
+    /// there: the next one would be a savepoint, and what it commits would never be committed, or hold the write lock for ever.
+    async fn close_unsound(&self) {
+        if self.is_postgres() {
+            return;
+        }
+        // A pool that can't give a connection has none to close.
+        let Ok(mut writer) = self.write.get_sqlite_connection_pool().acquire().await else { return };
+        // What was queued by the transaction's end comes before the answer.
+        if writer.ping().await.is_err() || writer.is_in_transaction() {
+            tracing::warn!("durable.writer_closed");
+            // It is gone either way, and with it its locks.
+            writer.close().await.ok();
+        }
+    }
 }
 
 /// Whether the same transaction may succeed when it is tried again: it met a deadlock, a serialization failure or a lock.
@@ -72,6 +108,11 @@ pub(crate) fn is_storage(error: &DbErr) -> bool {
         Ok(number) if code.len() < 5 => [7, 10, 11, 13, 26].contains(&(number & 0xff)),
         _ => ["53", "58", "XX"].contains(&code.get(..2).unwrap_or_default()),
     })
+}
+
+/// Whether the disk of a SQLite database is full: nothing of the transaction was committed.
+pub(crate) fn is_full(error: &DbErr) -> bool {
+    code(error).as_deref() == Some("13")
 }
 
 /// Whether SQLite could not write or flush its files.

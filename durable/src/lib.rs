@@ -37,7 +37,7 @@ pub mod verify;
 pub mod workflow;
 
 pub use clock::{Clock, Instant, SystemClock};
-pub use context::{ChildEnd, Context, Failure, IdempotencyKey, Interrupt, Outcome, StepError, StepOptions, TxStep};
+pub use context::{ChildEnd, Context, Failure, IdempotencyKey, Interrupt, Outcome, StepError, StepOptions, StillHeld, TxStep};
 pub use database::{Database, is_transient};
 pub use engine::{Claimed, Drive, Engine, EngineError, Options};
 pub use ids::RunId;

@@ -108,8 +108,7 @@ pub async fn claim(
     now: Instant,
 ) -> Result<Vec<Message>, OutboxError> {
     let postgres = tx.get_database_backend() == DbBackend::Postgres;
-    // Leases are by the database's clock on PostgreSQL, by the caller's on SQLite.
-    let clock = if postgres { "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)".to_owned() } else { now.0.to_string() };
+    let clock = clock(tx.get_database_backend(), now);
     let lock = if postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
     let exhausted = format!(
         "UPDATE outbox SET status = 'parked', owner = NULL, lease_until = NULL, ended_at = ?, \
@@ -159,6 +158,22 @@ fn message(row: &QueryResult) -> Result<Message, OutboxError> {
         epoch: row.try_get_by_index(5)?,
         created_at: Instant(row.try_get_by_index(6)?),
     })
+}
+
+/// Whether the message is still its sender's to send: asked directly before it leaves, for a process that was stopped in between goes on
+/// where it stood.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_held<C: ConnectionTrait>(db: &C, message: &Message, now: Instant) -> Result<bool, DbErr> {
+    let clock = clock(db.get_database_backend(), now);
+    let query = format!("SELECT 1 FROM outbox WHERE id = ? AND epoch = ? AND status = 'sending' AND lease_until >= {clock}");
+    Ok(sql::row(db, &query, [message.id.as_str().into(), message.epoch.into()]).await?.is_some())
+}
+
+/// Leases are by the database's clock on PostgreSQL, by the caller's on SQLite.
+fn clock(backend: DbBackend, now: Instant) -> String {
+    if backend == DbBackend::Postgres { "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)".to_owned() } else { now.0.to_string() }
 }
 
 /// The message has left.
@@ -258,6 +273,20 @@ pub async fn list<C: ConnectionTrait>(db: &C, status: Option<&str>, after: Optio
         query = query.filter(message::Column::Id.gt(after));
     }
     Ok(query.all(db).await?)
+}
+
+/// How many messages were parked and how many have bounced. It reads the whole outbox: ask seldom.
+///
+/// # Errors
+/// The database failed.
+pub async fn given_up<C: ConnectionTrait>(db: &C) -> Result<[(&'static str, i64); 2], DbErr> {
+    let mut counts = [("parked", 0), ("bounced", 0)];
+    let query = "SELECT status, COUNT(*) FROM outbox WHERE status IN ('parked', 'bounced') GROUP BY status";
+    for row in sql::rows(db, query, []).await? {
+        let (status, count): (String, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        counts.iter_mut().filter(|(known, _)| *known == status).for_each(|(_, known)| *known = count);
+    }
+    Ok(counts)
 }
 
 /// Whether a message of a topic may be due: one that is pending, or whose sender may have gone silent. Takes no lock.

@@ -293,7 +293,7 @@ impl TryFrom<run::Model> for RunLine {
             waiting_for: row.waiting_for,
             wake_at: row.wake_at.filter(|_| waits).map(shown),
             error: if status == RunStatus::Paused || status == RunStatus::Cancelled { row.status_reason } else { row.error },
-            cancelling: row.cancelling == 1,
+            cancelling: row.cancelling == 1 && !status.is_final(),
             created_at: shown(row.created_at),
             finished_at: row.finished_at.map(shown),
         })
@@ -403,6 +403,37 @@ pub async fn show<C: ConnectionTrait>(db: &C, id: &RunId) -> Result<RunView, Run
         unconsumed_signals: signals.into_iter().map(|row| SignalView { name: row.name, id: row.id, at: shown(row.sent_at) }).collect(),
         timeline: events.into_iter().map(event_view).collect(),
     })
+}
+
+/// Statuses of runs that have not ended, as [`counts`] gives them.
+pub const UNFINISHED: [RunStatus; 6] =
+    [RunStatus::Ready, RunStatus::Running, RunStatus::Waiting, RunStatus::Paused, RunStatus::Parked, RunStatus::NeedsReview];
+
+/// How many runs are in each of the [`UNFINISHED`] statuses; those that wait without a time are left out. Each count goes by an index.
+///
+/// # Errors
+/// [`RunError::Status`], [`RunError::Database`].
+pub async fn counts<C: ConnectionTrait>(db: &C) -> Result<Vec<(RunStatus, i64)>, RunError> {
+    let query = "SELECT status, COUNT(*) FROM workflow_runs WHERE status IN ('ready', 'waiting') AND wake_at IS NOT NULL GROUP BY status \
+                 UNION ALL SELECT status, COUNT(*) FROM workflow_runs WHERE status = 'running' GROUP BY status \
+                 UNION ALL SELECT status, COUNT(*) FROM workflow_runs WHERE status IN ('paused', 'parked', 'needs_review') GROUP BY status";
+    let mut counts = UNFINISHED.map(|status| (status, 0)).to_vec();
+    for row in sql::rows(db, query, []).await? {
+        let (status, count): (String, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let status: RunStatus = status.parse()?;
+        counts.iter_mut().filter(|(known, _)| *known == status).for_each(|(_, known)| *known = count);
+    }
+    Ok(counts)
+}
+
+/// Where a run stands.
+///
+/// # Errors
+/// [`RunError::NotFound`], [`RunError::Status`], [`RunError::Database`].
+pub async fn status<C: ConnectionTrait>(db: &C, id: &RunId) -> Result<RunStatus, RunError> {
+    let found = sql::row(db, "SELECT status FROM workflow_runs WHERE id = ?", [id.as_str().into()]).await?;
+    let status: String = found.ok_or_else(|| RunError::NotFound(id.to_string()))?.try_get_by_index(0)?;
+    Ok(status.parse()?)
 }
 
 /// The id of the run of a workflow with this key, if there is one.

@@ -91,6 +91,9 @@ pub trait Payouts: Sized {
     /// Latest first.
     #[must_use]
     fn latest_first(self) -> Self;
+    /// By id, those after one.
+    #[must_use]
+    fn after(self, id: Option<&PayoutId>) -> Self;
     /// Nobody else changes them until the caller's transaction ends.
     #[must_use]
     fn locked(self) -> Self;
@@ -122,6 +125,14 @@ impl Payouts for Select<Entity> {
 
     fn latest_first(self) -> Self {
         self.order_by_desc(Column::IntendedAt).order_by_desc(Column::Id)
+    }
+
+    fn after(self, id: Option<&PayoutId>) -> Self {
+        let ordered = self.order_by_asc(Column::Id);
+        match id {
+            Some(id) => ordered.filter(Column::Id.gt(id.as_str())),
+            None => ordered,
+        }
     }
 
     fn locked(self) -> Self {

@@ -106,7 +106,7 @@ async fn is_due(shared: &Shared, now: Instant) -> Result<bool, OutboxError> {
 
 async fn send(shared: &Shared, message: Message) {
     passes(shared, Point::Taken);
-    let sent = shared.postman.send(&shared.books, &message, shared.now()).await;
+    let sent = shared.postman.send(&shared.books, &message, shared.now(), async || may_leave(shared, &message).await).await;
     passes(shared, Point::BeforeResult);
     let now = shared.clock.now();
     let (id, key, attempt) = (message.id.clone(), message.key.clone(), message.attempt);
@@ -128,6 +128,13 @@ async fn send(shared: &Shared, message: Message) {
         Ok(()) => tracing::info!(letter = key, id, attempt, outcome = sent.name(), "letter.sent"),
         Err(error) => tracing::error!(letter = key, id, error = causes(&error), "letter.not_noted"),
     }
+}
+
+/// Whether a letter is certainly ours to send still; what can't be read is not sent either.
+async fn may_leave(shared: &Shared, message: &Message) -> bool {
+    let is_ours = async || shared.engine.lease_is_fresh() && outbox::is_held(shared.books.read(), message, shared.clock.now()).await.unwrap_or(false);
+    // Asked of the database first, and of the clock again after it.
+    is_ours().await && shared.engine.lease_is_fresh()
 }
 
 /// A letter's way has the names of a step's.

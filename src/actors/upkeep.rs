@@ -6,20 +6,26 @@ use std::time::Duration;
 use books::audit::seal;
 use books::facts::parked;
 use books::load::row::{LoadError, rows};
-use durable::runs;
+use books::payouts::{record, switch};
+use durable::{outbox, runs};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sea_orm::DatabaseTransaction;
 use workflows::SettlementRun;
+use workflows::again::{AGAIN_MAX, key_of, start_anew};
 use workflows::payout::retry_parked as retry_messages;
 use workflows::settlement_run::SettlementInput;
 
 use super::{Shared, causes};
-use crate::http::metrics::FACTS_PARKED;
+use crate::http::metrics::{FACTS_PARKED, LEASE_AGE_SECONDS, LETTERS, PAYOUTS, PAYOUTS_PAUSED, RUN_OVERDUE_SECONDS, RUNS};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
 /// Looks between two retries of parked messages.
 const LOOKS_A_RETRY: u32 = 10;
+/// Looks between two counts of runs and payouts.
+const LOOKS_A_MEASUREMENT: u32 = 5;
+/// Looks between two counts of letters, for which the whole outbox is read.
+const LOOKS_A_COUNT_OF_LETTERS: u32 = 60;
 /// Looks between two sweeps of journals.
 const LOOKS_A_SWEEP: u32 = 600;
 /// How long the journal of an ended run is kept.
@@ -62,6 +68,14 @@ impl Actor for Upkeep {
         told("audit.not_sealed", seal::seal_all(&shared.books, shared.now()).await.map(|_| ()).map_err(Failed::from));
         told("periods.not_picked_up", pick_up(shared).await);
         told("facts.not_retried", retry_facts(shared).await);
+        metrics::gauge!(LEASE_AGE_SECONDS).set(shared.engine.since_renewal().as_secs_f64());
+        told("stalls.not_measured", measure_overdue(shared).await);
+        if state.looks.is_multiple_of(LOOKS_A_MEASUREMENT) {
+            told("stalls.not_measured", measure(shared).await);
+        }
+        if state.looks.is_multiple_of(LOOKS_A_COUNT_OF_LETTERS) {
+            told("letters.not_counted", count_letters(shared).await);
+        }
         if state.looks.is_multiple_of(LOOKS_A_RETRY) {
             told("messages.not_retried", retry_parked(shared).await);
         }
@@ -94,22 +108,28 @@ async fn pick_up(shared: &Shared) -> Result<(), Failed> {
     let tx = shared.books.begin_write().await?;
     for (program, period) in found {
         let input = SettlementInput { program, period };
-        runs::start_as::<SettlementRun>(&tx, &input.key(), &input, shared.clock.now()).await?;
+        start_anew::<SettlementRun>(&tx, &input.key(), &input, shared.clock.now()).await?;
     }
     tx.commit().await?;
     shared.engine.hint();
     Ok(())
 }
 
-/// Periods made final since the service first ran on these books that no run has seen; what was final before is released by hand.
+/// Periods made final since the service first ran on these books that no run has seen; what was final before is released by hand. A run
+/// that was cancelled or had failed before its period was final has not seen it.
 ///
 /// The books know of no runs and the engine of no periods: only here both are known.
 async fn final_without_run(tx: &DatabaseTransaction) -> Result<Vec<(String, String)>, LoadError> {
-    let query = "SELECT p.program, p.period FROM periods p WHERE p.status = 'final' \
-                 AND p.final_at >= (SELECT MIN(created_at) FROM schedules) AND NOT EXISTS (SELECT 1 FROM workflow_runs r \
-                   WHERE r.workflow = 'settlement_run' AND r.key = p.program || '/' || p.period) ORDER BY p.program, p.period LIMIT 100";
+    let keys: Vec<String> = (0..=AGAIN_MAX).map(|again| format!("p.program || '/' || p.period || '{}'", key_of("", again))).collect();
+    let query = format!(
+        "SELECT p.program, p.period FROM periods p WHERE p.status = 'final' \
+         AND p.final_at >= (SELECT MIN(created_at) FROM schedules) AND NOT EXISTS (SELECT 1 FROM workflow_runs r \
+           WHERE r.workflow = 'settlement_run' AND r.key IN ({}) \
+             AND (r.status NOT IN ('cancelled', 'failed') OR r.finished_at >= p.final_at)) ORDER BY p.program, p.period LIMIT 100",
+        keys.join(", ")
+    );
     let mut found = Vec::new();
-    for row in rows(tx, query, vec![]).await? {
+    for row in rows(tx, &query, vec![]).await? {
         found.push((row.string(0)?, row.string(1)?));
     }
     Ok(found)
@@ -138,8 +158,44 @@ async fn retry_facts(shared: &Shared) -> Result<(), Failed> {
     let tx = shared.books.begin_read().await?;
     let waiting = parked::count(&tx).await;
     tx.rollback().await?;
-    metrics::gauge!(FACTS_PARKED).set(f64::from(u32::try_from(waiting?).unwrap_or(u32::MAX)));
+    metrics::gauge!(FACTS_PARKED).set(figure(waiting?));
     Ok(())
+}
+
+/// What is late, and how much.
+async fn measure_overdue(shared: &Shared) -> Result<(), Failed> {
+    let due = shared.engine.next_due().await?;
+    let overdue = due.map(|due| shared.clock.now().since(due)).unwrap_or_default();
+    metrics::gauge!(RUN_OVERDUE_SECONDS).set(overdue.as_secs_f64());
+    Ok(())
+}
+
+/// What waits, and for whom.
+async fn measure(shared: &Shared) -> Result<(), Failed> {
+    for (status, count) in runs::counts(shared.books.read()).await? {
+        metrics::gauge!(RUNS, "status" => status.as_str()).set(figure(count));
+    }
+    let tx = shared.books.begin_read().await?;
+    let found = async { Ok::<_, LoadError>((record::counts(&tx).await?, switch::look(&tx).await?)) }.await;
+    tx.rollback().await?;
+    let (payouts, switch) = found?;
+    for (status, count) in payouts {
+        metrics::gauge!(PAYOUTS, "status" => status).set(figure(count));
+    }
+    metrics::gauge!(PAYOUTS_PAUSED).set(if switch.is_paused { 1.0 } else { 0.0 });
+    Ok(())
+}
+
+async fn count_letters(shared: &Shared) -> Result<(), Failed> {
+    for (status, count) in outbox::given_up(shared.books.read()).await? {
+        metrics::gauge!(LETTERS, "status" => status).set(figure(count));
+    }
+    Ok(())
+}
+
+/// A count as Prometheus has it.
+fn figure(count: i64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 async fn sweep(shared: &Shared) -> Result<(), Failed> {

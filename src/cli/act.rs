@@ -39,7 +39,8 @@ where
             Ok(done)
         }
         Err(error) => {
-            tx.rollback().await?;
+            // It may have ended by itself; that it can't be rolled back would say nothing new.
+            let _ = tx.rollback().await;
             Err(error.into())
         }
     }

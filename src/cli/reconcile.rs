@@ -9,7 +9,7 @@ use books::payouts::exceptions;
 use books::payouts::hear::{self, Said};
 use books::payouts::record::{self, Source};
 use clap::Args;
-use program::payout::{Payout, Ruling, Word as Spoken};
+use program::payout::{Payout, PayoutId, Ruling, Word as Spoken};
 use serde_json::{Value as Json, json};
 use workflows::payout::retry_parked;
 use workflows::ports::{PayoutPort, Word};
@@ -23,6 +23,9 @@ use crate::config::{Config, PayoutAdapter};
 const PARKED_AT_ONCE: u16 = 500;
 /// Such transactions of one call.
 const PARKED_ROUNDS_MAX: usize = 1_000;
+
+/// Payouts that are read at once.
+const PAGE: u64 = 1_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReconcileArgs {
@@ -45,8 +48,16 @@ pub(crate) async fn run(at: &At, args: &ReconcileArgs) -> Result<bool, CliError>
     let provider = provider(config)?;
     let books = at.books().await?;
     let mut outcome = Outcome { applied: parked(at, &books).await?, ..Outcome::default() };
-    for payout in in_transit(&books).await? {
-        look_up(at, &books, provider.as_ref(), &payout, &mut outcome).await?;
+    for status in ["requested", "unknown"] {
+        let mut after = None;
+        loop {
+            let page = in_transit(&books, status, after.as_ref()).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id.clone());
+            for payout in &page {
+                look_up(at, &books, provider.as_ref(), payout, &mut outcome).await?;
+            }
+        }
     }
     let tx = books.begin_read().await?;
     let exceptions = exceptions::open(&tx).await;
@@ -72,16 +83,11 @@ pub(super) fn provider(config: Config) -> Result<Option<WebhookPayouts>, CliErro
     }
 }
 
-async fn in_transit(books: &Books) -> Result<Vec<Payout>, CliError> {
+async fn in_transit(books: &Books, status: &str, after: Option<&PayoutId>) -> Result<Vec<Payout>, CliError> {
     let tx = books.begin_read().await?;
-    let found = async {
-        let mut found = record::list(&tx, Some("requested")).await?;
-        found.extend(record::list(&tx, Some("unknown")).await?);
-        Ok::<_, CliError>(found)
-    }
-    .await;
+    let found = record::page(&tx, status, after, PAGE).await;
     tx.rollback().await?;
-    found
+    Ok(found?)
 }
 
 /// Applies messages whose payout is there by now, and wakes the payouts' runs.

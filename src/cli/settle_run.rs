@@ -10,6 +10,7 @@ use durable::{RunId, RunStatus};
 use program::calendar::Period;
 use tokio::time::{Instant as Monotonic, sleep};
 use workflows::SettlementRun;
+use workflows::again::start_anew;
 use workflows::settlement_run::SettlementInput;
 
 use super::{At, CliError, act};
@@ -39,14 +40,14 @@ pub(super) async fn is_served(at: &At, books: &Books) -> Result<bool, CliError> 
 /// Starts the run of a period, or finds it, and waits until it has ended.
 ///
 /// # Idempotency
-/// The run's key: a period is settled by one run, whoever starts it.
+/// The run's key: a period is settled by one run, whoever starts it; by its successor where that was cancelled or has failed.
 ///
 /// # Errors
 /// The run has stopped with an error, or the wait was too long; it goes on in the service all the same.
 pub(super) async fn settle(at: &At, books: &Books, program: &str, period: Period, limit: Duration) -> Result<Waited, CliError> {
     let input = SettlementInput { program: program.to_owned(), period: period.to_string() };
     let started =
-        act::transact(at, books, async |tx| Ok(runs::start_as::<SettlementRun>(tx, &input.key(), &input, durable::Instant(at.now.0)).await?)).await?;
+        act::transact(at, books, async |tx| Ok(start_anew::<SettlementRun>(tx, &input.key(), &input, durable::Instant(at.now.0)).await?)).await?;
     let id = started.run;
     eprintln!("{} {id}; waiting for it", if started.fresh { "the service settles in run" } else { "the service has a run for it:" });
     let until = Monotonic::now() + limit;

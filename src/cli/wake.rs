@@ -4,16 +4,20 @@ use books::payouts::due::{self, Due};
 use books::payouts::record;
 use books::release::Whose;
 use durable::RunId;
-use durable::runs;
 use program::calendar::{Instant, Period};
 use program::payout::{Payout, State};
 use sea_orm::DatabaseTransaction;
 use workflows::PayoutRun;
+use workflows::again::start_anew;
 use workflows::payout::{self, PayoutInput};
 
 use super::CliError;
 
-/// Starts the payouts of a period that are due, all or a member's; those that were started before are left alone. How many are new.
+/// Payouts that are read at once.
+const PAGE: u64 = 1_000;
+
+/// Starts the payouts of a period that are due, all or a member's; those that were started before are left alone, but for cancelled ones.
+/// Which are new.
 pub(super) async fn start_due(
     tx: &DatabaseTransaction,
     program: &str,
@@ -25,7 +29,7 @@ pub(super) async fn start_due(
     let due = due::due(tx, program, period).await?;
     for one in due.iter().filter(|due: &&Due| partner.is_none_or(|partner| &*due.partner == partner)) {
         let input = PayoutInput::of(one);
-        let run = runs::start_as::<PayoutRun>(tx, &input.key(), &input, durable::Instant(now.0)).await?;
+        let run = start_anew::<PayoutRun>(tx, &input.key(), &input, durable::Instant(now.0)).await?;
         started.extend(run.fresh.then_some(run.run));
     }
     Ok(started)
@@ -54,8 +58,13 @@ pub(super) async fn held_in(
     cause: &str,
     now: Instant,
 ) -> Result<(), CliError> {
-    for payout in record::list(tx, Some("held")).await?.iter().filter(|payout| &*payout.partner == partner && payout.currency == currency) {
-        one(tx, payout, cause, now).await?;
+    let mut after = None;
+    loop {
+        let page = record::page(tx, "held", after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        for payout in page.iter().filter(|payout| &*payout.partner == partner && payout.currency == currency) {
+            one(tx, payout, cause, now).await?;
+        }
     }
-    Ok(())
 }

@@ -17,6 +17,19 @@ pub const FACT_WEBHOOKS: &str = "tributary_fact_webhooks_total";
 /// Messages with facts that wait.
 pub const FACTS_PARKED: &str = "tributary_facts_parked";
 
+/// Runs that have not ended, by status.
+pub const RUNS: &str = "tributary_runs";
+/// How long the run that should have gone on first is late, in seconds.
+pub const RUN_OVERDUE_SECONDS: &str = "tributary_run_overdue_max_s";
+/// Payouts that have not ended, by status.
+pub const PAYOUTS: &str = "tributary_payouts";
+/// Whether all payouts are paused.
+pub const PAYOUTS_PAUSED: &str = "tributary_payouts_paused";
+/// Letters that were given up, by status.
+pub const LETTERS: &str = "tributary_letters_given_up";
+/// How long ago the service last committed the renewal of its lease, in seconds.
+pub const LEASE_AGE_SECONDS: &str = "tributary_lease_age_s";
+
 /// Upper ends of the classes of times, in seconds.
 const SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 

@@ -28,6 +28,7 @@ mod told;
 mod world;
 
 mod broken;
+mod full;
 mod hostile;
 mod late;
 mod orders;

@@ -43,6 +43,17 @@ pub(crate) fn post(port: u16, page: &str, headers: &[(&str, &str)], body: &[u8])
     Reply { status, body: serde_json::from_str(body).expect("JSON") }
 }
 
+/// The status and the text of a page.
+pub(crate) fn get(port: u16, page: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    let head = format!("GET {page} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    (head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), body.to_owned())
+}
+
 /// A fact, rightly signed.
 pub(crate) fn fact(port: u16, row: &Row) -> Reply {
     fact_body(port, &row.id, &row.body())

@@ -1,5 +1,6 @@
 //! A programme with a partner, and a service beside it.
 
+use std::process::Command;
 use std::sync::LazyLock;
 
 use books::connection::Books;
@@ -104,6 +105,24 @@ pub(crate) fn serve(app: &App, port: u16) -> Serving {
 
 /// With events of Stripe's test mode, or without.
 pub(crate) fn serve_with(app: &App, port: u16, test_mode: &str) -> Serving {
+    Serving::start(&mut serving(app, port, test_mode), &app.path("serve.log"))
+}
+
+/// A service that holds what it works at for so long only.
+pub(crate) fn serve_with_lease(app: &App, port: u16, lease: &str) -> Serving {
+    let mut command = serving(app, port, "true");
+    command.env("TRIBUTARY_WORKFLOWS__LEASE", lease);
+    Serving::start(&mut command, &app.path("serve.log"))
+}
+
+/// A service that may not let its file grow.
+pub(crate) fn serve_within_its_file(app: &App, port: u16) -> Serving {
+    let mut command = serving(app, port, "true");
+    command.env("TRIBUTARY_DATABASE_URL", format!("{}?max_page_count=1", app.url()));
+    Serving::start(&mut command, &app.path("serve.log"))
+}
+
+fn serving(app: &App, port: u16, test_mode: &str) -> Command {
     let mut command = app.command("serve");
     command
         .env("TRIBUTARY_CLOCK__START", "2026-06-01T00:00:00Z")
@@ -112,7 +131,7 @@ pub(crate) fn serve_with(app: &App, port: u16, test_mode: &str) -> Serving {
         .env("TRIBUTARY_WEBHOOKS__STRIPE_SECRET", STRIPE_SECRET)
         .env("TRIBUTARY_WEBHOOKS__STRIPE_TEST_MODE", test_mode)
         .env("NO_COLOR", "1");
-    Serving::start(&mut command, &app.path("serve.log"))
+    command
 }
 
 fn now() -> Instant {

@@ -47,12 +47,17 @@ pub(crate) struct Hosted {
 impl Hosted {
     /// Starts one that pays through `provider`; its clock stands where that of the commands does.
     pub(crate) fn start(app: &App, provider: Arc<dyn PayoutPort>) -> Self {
+        Self::start_with(app, provider, Limits::default())
+    }
+
+    /// As [`Hosted::start`], with caps.
+    pub(crate) fn start_with(app: &App, provider: Arc<dyn PayoutPort>, limits: Limits) -> Self {
         RUNTIME.block_on(async {
             let books = open(&app.url()).await;
             let clock: Arc<ManualClock> = Arc::new(ManualClock::at(durable::Instant(day(0).0)));
             let registry = Registry::new()
                 .with(SettlementRun { books: books.clone(), partners: Arc::new(Plain { books: books.clone() }), clock: clock.clone() })
-                .with(PayoutRun { books: books.clone(), provider, limits: Limits::default(), clock: clock.clone() })
+                .with(PayoutRun { books: books.clone(), provider, limits, clock: clock.clone() })
                 .with(Recertification { clock: clock.clone() })
                 .with(LotExpiry { clock: clock.clone() })
                 .with(CertificationNotices { clock: clock.clone() });

@@ -10,6 +10,7 @@ mod app;
 #[path = "../../program/tests/bank_file/checker.rs"]
 mod bank_file_checker;
 #[cfg(test)]
+mod cancelled;
 mod canonical;
 #[cfg(test)]
 mod database;
@@ -92,7 +93,9 @@ mod same_numbers;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
+mod service_decides;
 mod too_large;
+mod unsafe_postgres;
 #[cfg(test)]
 mod voids;
 #[cfg(test)]

@@ -76,28 +76,47 @@ fn url(directory: &Path, database: &str) -> String {
     format!("postgres://postgres@localhost/{database}?host={}", directory.display())
 }
 
-fn start() -> Result<Server, String> {
-    let directory = tempfile::Builder::new().prefix("pg-").tempdir().map_err(|error| error.to_string())?.keep();
-    let mut keeper = Command::new("sh")
-        .args(["-c", include_str!("postgres.sh"), "postgres"])
-        .arg(&directory)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let mut word = String::new();
-    BufReader::new(keeper.stdout.take().ok_or("no pipe")?).read_line(&mut word).map_err(|error| error.to_string())?;
-    if word.trim() != "ready" {
-        return Err(word);
+/// A server of its own; it ends with this value.
+pub(crate) struct Keeper {
+    directory: PathBuf,
+    _open_while_the_server_is_needed: ChildStdin,
+}
+
+impl Keeper {
+    /// Starts one; options of its command line come after those of all.
+    pub(crate) fn start(options: &str) -> Result<Self, String> {
+        let directory = tempfile::Builder::new().prefix("pg-").tempdir().map_err(|error| error.to_string())?.keep();
+        let mut keeper = Command::new("sh")
+            .args(["-c", include_str!("postgres.sh"), "postgres"])
+            .arg(&directory)
+            .arg(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let mut word = String::new();
+        BufReader::new(keeper.stdout.take().ok_or("no pipe")?).read_line(&mut word).map_err(|error| error.to_string())?;
+        if word.trim() != "ready" {
+            return Err(word);
+        }
+        let pipe = keeper.stdin.take().ok_or("no pipe")?;
+        Ok(Self { directory, _open_while_the_server_is_needed: pipe })
     }
+
+    pub(crate) fn url(&self, database: &str) -> String {
+        url(&self.directory, database)
+    }
+}
+
+fn start() -> Result<Server, String> {
+    let Keeper { directory, _open_while_the_server_is_needed: pipe } = Keeper::start("")?;
     let admin = Access::open(&url(&directory, "postgres"));
     admin.execute(&format!("CREATE DATABASE {TEMPLATE}"));
     let migrated = process::run(Command::new(env!("CARGO_BIN_EXE_tributary")).args(["--database", &url(&directory, TEMPLATE), "settlement", "list"]));
     if !migrated.status.success() {
         return Err(format!("the binary could not make its schema: {}", migrated.stderr));
     }
-    let pipe = keeper.stdin.take().ok_or("no pipe")?;
     Ok(Server { directory, admin, databases: AtomicU64::new(0), _open_while_the_server_is_needed: pipe })
 }

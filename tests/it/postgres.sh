@@ -1,4 +1,4 @@
-# Keeps one private PostgreSQL server in the directory $1 for as long as standard input stays open, then removes both.
+# Keeps one private PostgreSQL server in the directory $1, with the options $2 of its command line, for as long as standard input stays open, then removes both.
 # The tests hold the other end of that pipe: however their process ends, the server goes with it.
 set -u
 dir=$1
@@ -36,6 +36,7 @@ $as_owner "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C -
 rm -f "$dir.log"
 options="-c listen_addresses= -c unix_socket_directories=$dir -c fsync=on -c max_connections=200 -c shared_buffers=256MB"
 options="$options -c wal_level=minimal -c max_wal_senders=0 -c max_wal_size=2GB -c checkpoint_timeout=30min"
+options="$options ${2:-}"
 $as_owner "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 60 -o "$options" start >"$dir/start" 2>&1 || fail "$(cat "$dir/start" "$dir/log" 2>/dev/null)"
 echo ready
 

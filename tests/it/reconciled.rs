@@ -179,9 +179,12 @@ fn a_backup_comes_in_place_as_a_new_generation() {
     assert!(said.contains("no SQLite file"), "{said}");
     let mut damaged = std::fs::read(&backup).expect("it is read");
     let length = damaged.len();
-    damaged.truncate(length / 2);
-    let damaged = app.write_bytes("damaged", "db", &damaged);
-    app.refused(&format!("restore {damaged} --replace"));
+    for left in [length / 2, 5_000, 200] {
+        damaged.truncate(left);
+        let damaged = app.write_bytes("damaged", "db", &damaged);
+        let said = app.refused(&format!("restore {damaged} --replace"));
+        assert!(said.contains(&format!("{damaged} is no backup")) && !said.contains(".restoring"), "{left} bytes: {said}");
+    }
     assert_eq!(app.access().number("SELECT COUNT(*) FROM payouts"), 1, "what is refused changes nothing");
     let leftovers = |app: &App| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(app.path("")).expect("a directory").map(|entry| entry.expect("an entry").path());

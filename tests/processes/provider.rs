@@ -23,6 +23,8 @@ pub(crate) enum Mood {
     PaysLateAndRefusesRepeats,
     /// Every request is lost on its way.
     HearsNothing,
+    /// Taken, and never paid.
+    Accepts,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,11 @@ impl Provider {
     /// How many requests have left for it.
     pub(crate) fn requests(&self) -> u32 {
         self.requests.load(Ordering::SeqCst)
+    }
+
+    /// How often it was asked where a payout stands.
+    pub(crate) fn look_ups(&self) -> u32 {
+        self.look_ups.load(Ordering::SeqCst)
     }
 
     /// What was paid, to whom: each key once.
@@ -81,6 +88,7 @@ impl PayoutPort for Provider {
             assert_eq!(*body, request.body, "one body a key");
             match self.mood {
                 Mood::PaysInSilence | Mood::PaysLateAndRefusesRepeats => Err(PortError::Unknown { reason: "the answer was lost".into() }),
+                Mood::Accepts => Ok(Word::Accepted { provider_id: Some(format!("tr-{}", request.payout)) }),
                 Mood::Pays | Mood::Refuses | Mood::HearsNothing => Ok(Word::Paid { provider_id: Some(format!("tr-{}", request.payout)) }),
             }
         }
@@ -92,6 +100,9 @@ impl PayoutPort for Provider {
             let is_early = self.look_ups.fetch_add(1, Ordering::SeqCst) < 2;
             if self.mood == Mood::PaysLateAndRefusesRepeats && is_early {
                 return Ok(Word::NotFound);
+            }
+            if self.mood == Mood::Accepts {
+                return Ok(Word::Accepted { provider_id: Some(format!("tr-{payout}")) });
             }
             let paid = self.paid.lock().expect("the books are whole");
             let is_known = paid.values().any(|body| String::from_utf8_lossy(body).contains(payout));

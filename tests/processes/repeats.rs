@@ -25,3 +25,13 @@ async fn nothing_is_repeated_after_the_provider_may_have_forgotten_its_key() {
     let within_a_day = world.provider.requests();
     assert!((2..50).contains(&within_a_day), "{within_a_day} requests");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_transit_for_long_is_looked_at_ever_more_seldom() {
+    let world = stage_of_payout(Mood::Accepts).fresh().await.expect("a world");
+    let run = world.play_for(Duration::from_hours(24 * 60)).await;
+    assert_eq!(world.status_of(&run).await, "waiting");
+    assert_eq!(world.payout().await.0, "requested");
+    let looked_up = world.provider.look_ups();
+    assert!((60..100).contains(&looked_up), "{looked_up} look-ups in sixty days");
+}

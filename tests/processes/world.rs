@@ -203,6 +203,11 @@ impl<W: Workflow> Copy<W> {
         }
     }
 
+    /// Where a run stands.
+    pub(crate) async fn status_of(&self, run: &RunId) -> String {
+        runs::status(self.database.read(), run).await.expect("the run is there").to_string()
+    }
+
     /// The payout's status and reason.
     pub(crate) async fn payout(&self) -> (String, String) {
         let tx = self.books.begin_read().await.expect("a snapshot");

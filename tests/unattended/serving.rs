@@ -54,6 +54,11 @@ impl Serving {
         assert!(status.success(), "the service ended with {status}");
     }
 
+    /// Stands still, or goes on: SIGSTOP and SIGCONT to the whole process group.
+    pub(crate) fn stand_still(&self, is_still: bool) {
+        self.signal(if is_still { "STOP" } else { "CONT" });
+    }
+
     fn signal(&self, name: &str) {
         let group = self.child.id();
         let sent = Command::new("kill").arg(format!("-{name}")).arg("--").arg(format!("-{group}")).status();

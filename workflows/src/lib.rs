@@ -2,6 +2,7 @@
 //!
 //! They see the world through [`ports`], the database through `books`, and the engine through its context alone.
 
+pub mod again;
 pub mod certification_notices;
 pub mod letters;
 pub mod lot_expiry;

@@ -31,7 +31,7 @@ use crate::steps;
 
 /// The signal that makes a payout's run look at it before its time.
 pub const LOOK_AGAIN: &str = "look again";
-/// Looks that one run takes at most; with the longest wait between them, more than five years.
+/// Looks that one run takes before it parks; with the longest wait between most of them, more than five years.
 const TURNS_MAX: u32 = 2_000;
 /// The wait before the first look; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
@@ -39,6 +39,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 const REFUSED_LOOK: Duration = Duration::from_secs(30);
 /// The longest wait between two looks at a payout that waits for people, or for a provider that does not answer.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
+/// Payouts that are read at once.
+const PAGE: u64 = 1_000;
 /// Bytes of a run's key at most.
 const KEY_BYTES_MAX: usize = 128;
 
@@ -150,12 +152,15 @@ pub async fn retry_parked(tx: &DatabaseTransaction, limit: u16, now: program::ca
 /// # Errors
 /// The database failed or holds what can't be read.
 pub async fn look_again_at_held(tx: &DatabaseTransaction, cause: &str, now: program::calendar::Instant) -> Result<(), WakeError> {
-    for payout in record::list(tx, Some("held")).await? {
-        if let Some(run) = payout.workflow.as_deref() {
+    let mut after = None;
+    loop {
+        let page = record::page(tx, "held", after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        for run in page.iter().filter_map(|payout| payout.workflow.as_deref()) {
             look_again(tx, run, cause, now).await?;
         }
     }
-    Ok(())
 }
 
 /// Why runs could not be woken.
@@ -270,7 +275,12 @@ impl PayoutRun {
             };
             pursuit.idle = if before == (seen.status.clone(), seen.reason.clone()) { pursuit.idle + 1 } else { 0 };
         }
-        Err(Interrupt::fail(format!("payout {} has not ended after {TURNS_MAX} looks", seen.payout)))
+        // It may end yet: nothing fails for want of looks.
+        let end = ctx.step("look whether it has ended after all", |_key| asking::ended(self, &seen.payout)).await?;
+        match end {
+            Outcome::Known(status) => Ok(PayoutEnd { payout: seen.payout, status }),
+            Outcome::Unknown { reason } => Err(Interrupt::fail(reason)),
+        }
     }
 
     /// The caps, and what the provider itself can't pay.
@@ -305,6 +315,7 @@ impl PayoutRun {
         let request = Request {
             payout: seen.payout.clone(),
             adapter: self.provider.capabilities().adapter,
+            limits: self.limits(),
             unsent: Arc::clone(&pursuit.unsent),
             clock: Arc::clone(&self.clock),
         };
@@ -319,7 +330,9 @@ impl PayoutRun {
         pursuit: &mut Pursuit,
     ) -> Result<Standing, Interrupt> {
         let (unsent, in_doubt) = (Arc::clone(&pursuit.unsent), pursuit.in_doubt);
-        let heard = ctx.step(&format!("ask the provider #{turn}"), |_key| asking::ask(self, &seen.payout, in_doubt, Arc::clone(&unsent))).await?;
+        let held = ctx.still_held();
+        let call = |_key| asking::ask(self, &seen.payout, in_doubt, Arc::clone(&unsent), &held);
+        let heard = ctx.step(&format!("ask the provider #{turn}"), call).await?;
         pursuit.asked = true;
         pursuit.refused = if let Outcome::Known(Heard::RepeatRefused { reason }) = &heard { Some(reason.clone()) } else { None };
         pursuit.in_doubt |= matches!(heard, Outcome::Unknown { .. } | Outcome::Known(Heard::NotTaken { in_doubt: true, .. }));
@@ -341,7 +354,7 @@ impl PayoutRun {
     ) -> Result<Standing, Interrupt> {
         let can = self.provider.capabilities();
         let pace = match can.poll_every {
-            Some(every) if seen.status == "requested" => every.max(wait(pursuit.idle.min(3))),
+            Some(every) if seen.status == "requested" => grown(every, pursuit.idle).max(wait(pursuit.idle.min(3))),
             Some(_) | None if pursuit.refused.is_some() => wait(pursuit.idle).max(REFUSED_LOOK),
             Some(_) | None => wait(pursuit.idle),
         };
@@ -399,6 +412,12 @@ impl PayoutRun {
 /// The wait after so many looks that changed nothing.
 fn wait(idle: u32) -> Duration {
     FIRST_WAIT.saturating_mul(2_u32.saturating_pow(idle.min(20))).min(LONGEST_WAIT)
+}
+
+/// The wait between two looks at what was accepted: half as long again after each that changed nothing, up to a day.
+fn grown(every: Duration, idle: u32) -> Duration {
+    let longest = LONGEST_WAIT.max(every);
+    (0..idle.min(64)).fold(every, |pace, _| (pace + pace / 2).min(longest))
 }
 
 fn id_of(payout: &str) -> Result<PayoutId, StepError> {

@@ -40,8 +40,18 @@ pub struct Usable {
     pub id: String,
     /// Name and account.
     pub destination: Destination,
-    /// From when on money may go there.
+    /// From when on money may go there, as recorded.
     pub from: Instant,
+    /// When it was approved.
+    pub approved_at: Instant,
+}
+
+impl Usable {
+    /// From when on money may go there where the cooling-off time is at least so many microseconds.
+    #[must_use]
+    pub fn free_at(&self, cooling_off_us: i64) -> Instant {
+        Instant(self.from.0.max(self.approved_at.0.saturating_add(cooling_off_us)))
+    }
 }
 
 impl Recorded {
@@ -258,5 +268,6 @@ async fn approved(tx: &DatabaseTransaction, partner: &str, currency: Currency) -
 /// The database failed or holds what can't be read.
 pub async fn in_force(tx: &DatabaseTransaction, partner: &str, currency: Currency) -> Result<Option<Usable>, LoadError> {
     let found = approved(tx, partner, currency).await?;
-    Ok(found.and_then(|found| found.approved.map(|(_, _, from)| Usable { id: found.id, destination: found.destination, from })))
+    Ok(found
+        .and_then(|found| found.approved.map(|(_, approved_at, from)| Usable { id: found.id, destination: found.destination, from, approved_at })))
 }

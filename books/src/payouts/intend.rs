@@ -178,7 +178,7 @@ async fn look(tx: &DatabaseTransaction, payout: &Payout, is_paused: bool, now: I
     if limits.accounts_only && bank_file::payable(&usable.destination).is_err() {
         return Ok(Outlook::Held(HeldFor::NoAccount));
     }
-    if now < usable.from {
+    if now < usable.free_at(limits.cooling_off_us) {
         return Ok(Outlook::Held(HeldFor::CoolingOff));
     }
     if payout.released_by.is_none() && !limits.allow(tx, payout, day_of(now)).await? {
@@ -237,6 +237,23 @@ pub async fn reconsider(tx: &DatabaseTransaction, id: &PayoutId, now: Instant, l
     let is_paused = switch::lock(tx).await?.is_paused;
     let payout = record::locked(tx, id).await?;
     go_on(tx, payout, is_paused, now, limits).await
+}
+
+/// Looks once more at an intended payout before its request is made: it was admitted by whoever made it, which may have been a command
+/// with another configuration. What holds it now holds it; others are as they are.
+///
+/// # Errors
+/// There is no such payout, or the database failed.
+pub async fn confirm(tx: &DatabaseTransaction, id: &PayoutId, now: Instant, limits: &Limits) -> Result<Payout, PayoutError> {
+    let is_paused = switch::lock(tx).await?.is_paused;
+    let payout = record::locked(tx, id).await?;
+    if payout.state != State::Intended {
+        return Ok(payout);
+    }
+    match look(tx, &payout, is_paused, now, limits).await? {
+        Outlook::Held(reason @ (HeldFor::Cap | HeldFor::CoolingOff)) => hold(tx, payout, reason, None, now).await,
+        Outlook::Held(_) | Outlook::Clear(_) => Ok(payout),
+    }
 }
 
 async fn go_on(tx: &DatabaseTransaction, before: Payout, is_paused: bool, now: Instant, limits: &Limits) -> Result<Payout, PayoutError> {

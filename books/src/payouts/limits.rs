@@ -62,6 +62,8 @@ pub struct Limits {
     pub partner_day: Cap,
     /// Of all that is admitted in a day, by currency.
     pub day: Cap,
+    /// Microseconds after its approval before money goes to a destination, whatever shorter time was recorded with the approval.
+    pub cooling_off_us: i64,
     /// Whether payouts go by a file for the bank, which pays bank accounts alone.
     pub accounts_only: bool,
 }

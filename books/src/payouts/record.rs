@@ -125,6 +125,29 @@ pub async fn list(tx: &DatabaseTransaction, status: Option<&str>) -> Result<Vec<
     found.into_iter().rev().map(read).collect()
 }
 
+/// How many payouts are in each status that is not an end.
+///
+/// # Errors
+/// The database failed.
+pub async fn counts(tx: &DatabaseTransaction) -> Result<[(&'static str, i64); 4], LoadError> {
+    let mut counts = [("intended", 0), ("held", 0), ("requested", 0), ("unknown", 0)];
+    let query = "SELECT status, COUNT(*) FROM payouts WHERE status IN ('intended', 'held', 'requested', 'unknown') GROUP BY status";
+    for row in rows(tx, query, vec![]).await? {
+        let (status, count) = (row.string(0)?, row.int(1)?);
+        counts.iter_mut().filter(|(known, _)| *known == status).for_each(|(_, known)| *known = count);
+    }
+    Ok(counts)
+}
+
+/// Payouts of a status by id, after one: for whoever must see all of them, however many.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn page(tx: &DatabaseTransaction, status: &str, after: Option<&PayoutId>, most: u64) -> Result<Vec<Payout>, LoadError> {
+    let found = payout::Entity::find().in_status(Some(status)).after(after).limit(most).all(tx).await?;
+    found.into_iter().map(read).collect()
+}
+
 /// The payouts of a member's settlements of a period, in every currency.
 ///
 /// # Errors

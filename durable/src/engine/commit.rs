@@ -12,7 +12,7 @@ use sea_orm::{DatabaseTransaction, DbErr, QueryResult, TransactionTrait, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::context::StepError;
-use crate::database::{Database, is_io, is_storage, is_transient};
+use crate::database::{Database, is_full, is_io, is_storage, is_transient};
 use crate::json::{bounded, chain};
 use crate::retry::{RetryPolicy, jittered};
 use crate::sql;
@@ -204,10 +204,9 @@ impl Committer {
     {
         let tx = self.database.begin_write().await?;
         match guarded(unit(&tx), self.unit_time_max).await {
-            Ok(out) => tx.commit().await.map(|()| out).map_err(lost_or_refused),
+            Ok(out) => self.database.commit(tx).await.map(|()| out).map_err(lost_or_refused),
             Err(error) => {
-                // What can't be rolled back is rolled back by the server when the connection goes.
-                tx.rollback().await.ok();
+                self.database.roll_back(tx).await;
                 Err(error)
             }
         }
@@ -274,13 +273,13 @@ async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Durati
                 }
             };
             match batch(&tx, waiting, &mut queue, limit, careful > 0).await {
-                Batch::Sound(answers) => break (answers, tx.commit().await, true),
+                Batch::Sound(answers) => break (answers, database.commit(tx).await, true),
                 Batch::Spoilt(answers) => {
-                    tx.rollback().await.ok();
+                    database.roll_back(tx).await;
                     break (answers, Err(DbErr::Custom("another unit of the same commit met a storage fault".to_owned())), false);
                 }
                 Batch::Again(jobs) => {
-                    tx.rollback().await.ok();
+                    database.roll_back(tx).await;
                     careful = CAREFUL_BATCHES;
                     waiting = jobs;
                 }
@@ -324,8 +323,7 @@ async fn batch(tx: &DatabaseTransaction, first: Vec<Job>, queue: &mut mpsc::Rece
     let mut first = first.into_iter();
     loop {
         let Some(job) = next(&mut first, queue, done.len()).await else { break };
-        let result = one(tx, &job, limit, careful).await;
-        let spoilt = result.as_ref().is_err_and(UnitError::spoils_all);
+        let (result, spoilt) = one(tx, &job, limit, careful).await;
         let again = result.is_err() && job.savepoint && !careful;
         done.push((job, result));
         if again {
@@ -356,16 +354,27 @@ async fn next(given: &mut std::vec::IntoIter<Job>, queue: &mut mpsc::Receiver<Jo
     queue.try_recv().ok()
 }
 
-async fn one(tx: &DatabaseTransaction, job: &Job, limit: Duration, careful: bool) -> Result<(), UnitError> {
+/// Does one unit, and says whether the transaction is not what it was before it.
+async fn one(tx: &DatabaseTransaction, job: &Job, limit: Duration, careful: bool) -> (Result<(), UnitError>, bool) {
     if !careful || !job.savepoint {
-        return guarded((job.work)(tx), limit).await;
+        let result = guarded((job.work)(tx), limit).await;
+        let spoilt = result.as_ref().is_err_and(UnitError::spoils_all);
+        return (result, spoilt);
     }
-    let savepoint = tx.begin().await?;
+    let savepoint = match tx.begin().await {
+        Ok(savepoint) => savepoint,
+        Err(error) => return (Err(error.into()), true),
+    };
     match guarded((job.work)(&savepoint), limit).await {
-        Ok(()) => Ok(savepoint.commit().await?),
+        Ok(()) => {
+            let released = savepoint.commit().await;
+            let spoilt = released.is_err();
+            (released.map_err(UnitError::from), spoilt)
+        }
         Err(error) => {
-            savepoint.rollback().await?;
-            Err(error)
+            // SQLite may have rolled back all of it by itself: then there is no savepoint to go back to.
+            let spoilt = savepoint.rollback().await.is_err() || error.spoils_all();
+            (Err(error), spoilt)
         }
     }
 }
@@ -375,7 +384,9 @@ fn answer(answers: Vec<Answer>, committed: &Result<(), DbErr>, sound: bool) {
         let result = match (committed, result) {
             (Ok(()), result) | (Err(_), result @ Err(_)) => result,
             // Rolled back as a whole: nothing happened, and it may be tried again.
-            (Err(error), Ok(())) if !sound || is_transient(error) => Err(UnitError::Step(StepError::Transient { reason: chain(error) })),
+            (Err(error), Ok(())) if !sound || is_transient(error) || is_full(error) => {
+                Err(UnitError::Step(StepError::Transient { reason: chain(error) }))
+            }
             (Err(error), Ok(())) => Err(UnitError::Unknown(DbErr::Custom(chain(error)))),
         };
         // Whoever does not wait any more finds it in the database.

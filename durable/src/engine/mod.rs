@@ -17,12 +17,14 @@ use sea_orm::DbErr;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{Clock, Instant, SystemClock};
+use crate::context::StepError;
 use crate::database::Database;
 use crate::ids::RunId;
 use crate::json;
 use crate::probe::{NoProbe, Probe};
 use crate::retry::RetryPolicy;
 use crate::runs::{self, RunError, Started};
+use crate::sql;
 use crate::workflow::{Registry, Workflow};
 
 use commit::{Committer, UnitError, unit};
@@ -255,6 +257,19 @@ impl Engine {
         node::leave(&self.inner).await
     }
 
+    /// How long ago the node's lease was last renewed by a commit: more than [`Options::lease`] means that nothing can be written, or
+    /// that another process has taken this one's place.
+    #[must_use]
+    pub fn since_renewal(&self) -> Duration {
+        self.inner.since_renewal()
+    }
+
+    /// Whether the node's lease is certainly its own still: ask it directly before what can't be taken back.
+    #[must_use]
+    pub fn lease_is_fresh(&self) -> bool {
+        self.inner.lease_is_fresh()
+    }
+
     /// How many runs this engine holds.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -279,6 +294,25 @@ impl Inner {
         if held.get(&hold.run).is_some_and(|(epoch, _)| *epoch == hold.epoch) {
             held.remove(&hold.run);
         }
+    }
+
+    /// Whether a run is certainly still held under an epoch: by this node's own clock, and by the database, which knows who took it
+    /// while this process, or its machine, stood still.
+    pub(crate) async fn still_holds(&self, hold: &Hold) -> Result<(), StepError> {
+        let text = "SELECT 1 FROM workflow_runs WHERE id = ? AND epoch = ? AND status = 'running'";
+        let is_held = self.lease_is_fresh()
+            && sql::row(self.database.read(), text, [hold.run.as_str().into(), hold.epoch.into()]).await?.is_some()
+            && self.lease_is_fresh();
+        if is_held {
+            return Ok(());
+        }
+        tracing::warn!(run = %hold.run, "durable.not_held_any_more");
+        Err(StepError::retry("the run was not certainly held any more, so nothing was sent"))
+    }
+
+    /// How long ago the lease was last renewed for certain.
+    pub(crate) fn since_renewal(&self) -> Duration {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).since_renewal()
     }
 
     /// Whether this node is certainly still allowed to act.

@@ -23,17 +23,22 @@ const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 /// What this process knows of its own lease, by the monotonic clock.
 #[derive(Debug)]
 pub(super) struct Lease {
+    renewed_at: Monotonic,
     certain_until: Monotonic,
     replaced: bool,
 }
 
 impl Lease {
     fn from(asked_at: Monotonic, lease: Duration) -> Self {
-        Self { certain_until: asked_at + lease, replaced: false }
+        Self { renewed_at: asked_at, certain_until: asked_at + lease, replaced: false }
     }
 
     pub(super) fn is_fresh(&self) -> bool {
         !self.replaced && Monotonic::now() < self.certain_until
+    }
+
+    pub(super) fn since_renewal(&self) -> Duration {
+        self.renewed_at.elapsed()
     }
 
     pub(super) fn still_ours(&self, node: &str) -> Result<(), EngineError> {
@@ -180,7 +185,10 @@ async fn renew_and_reap(inner: &Inner) -> Result<(), EngineError> {
         });
         return Ok(());
     }
-    inner.lease.lock().unwrap_or_else(PoisonError::into_inner).certain_until = asked_at + inner.options.lease;
+    {
+        let mut lease = inner.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        (lease.renewed_at, lease.certain_until) = (asked_at, asked_at + inner.options.lease);
+    }
     reap(inner, now).await
 }
 

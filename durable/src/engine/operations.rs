@@ -18,7 +18,7 @@ use super::execution::{Execution, Missed, Stop};
 use super::journal::{Entered, Kind, Row, UNDO};
 use super::writes::{self, Hold, Release};
 use crate::clock::Instant;
-use crate::context::{Child, ChildEnd, Context, Failure, IdempotencyKey, Interrupt, Outcome, StepError, StepOptions, TxStep};
+use crate::context::{Child, ChildEnd, Context, Failure, IdempotencyKey, Interrupt, Outcome, StepError, StepOptions, StillHeld, TxStep};
 use crate::ids::RunId;
 use crate::json;
 use crate::probe::{Fate, Point};
@@ -47,6 +47,14 @@ impl Context for EmbeddedContext {
 
     fn key(&self) -> &str {
         &self.execution.key
+    }
+
+    fn still_held(&self) -> StillHeld {
+        let (engine, hold) = (Arc::clone(&self.execution.engine), self.execution.hold.clone());
+        StillHeld::by(move || {
+            let (engine, hold) = (Arc::clone(&engine), hold.clone());
+            async move { engine.still_holds(&hold).await }.boxed()
+        })
     }
 
     async fn tx_step_with<S: TxStep<DatabaseTransaction>>(&self, name: &str, options: StepOptions, step: S) -> Result<S::Out, Interrupt> {

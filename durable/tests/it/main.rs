@@ -8,6 +8,7 @@ mod support;
 mod engines;
 mod faults;
 mod flows;
+mod full;
 mod journals;
 mod kit_finds;
 mod operators;

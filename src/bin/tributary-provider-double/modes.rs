@@ -36,6 +36,8 @@ pub(crate) enum Mode {
     Bounce,
     /// The same, but its words come in the wrong order.
     BounceReversed,
+    /// Answers a look-up with what was so when it came, some seconds later; a request as `pay`.
+    Slow,
     /// Does nothing and answers this.
     Status(u16),
 }
@@ -100,6 +102,7 @@ impl FromStr for Mode {
             "call-late" => Self::CallLate,
             "bounce" => Self::Bounce,
             "bounce-reversed" => Self::BounceReversed,
+            "slow" => Self::Slow,
             other => {
                 let status = other.strip_prefix("status-").and_then(|status| status.parse().ok()).filter(|status| (200..600).contains(status));
                 Self::Status(status.ok_or_else(|| format!("{other:?} is no mode"))?)

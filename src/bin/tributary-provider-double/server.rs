@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use program::calendar::Instant;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
@@ -29,6 +29,8 @@ use crate::modes::{Mode, Plan, Planned};
 const TOLERANCE: Duration = Duration::from_mins(5);
 /// Longer than anybody waits.
 const HANG: Duration = Duration::from_hours(1);
+/// How long a slow look-up takes.
+const SLOW: Duration = Duration::from_secs(6);
 const RETURNED: &str = "returned by the bank";
 
 pub(crate) struct Provider {
@@ -42,13 +44,21 @@ struct Books {
     book: Book,
     requests: Plan,
     look_ups: Plan,
+    looked_up: LookedUp,
+}
+
+/// How often it was asked where a payout stands.
+#[derive(Debug, Default, Clone, Copy, Serialize)]
+struct LookedUp {
+    begun: u64,
+    answered_slowly: u64,
 }
 
 type Shared = Arc<Provider>;
 
 impl Provider {
     pub(crate) fn new(keys: SigningKeys, book: Book, caller: Option<Caller>, requests: Plan, late: Duration) -> Self {
-        Self { keys, state: Mutex::new(Books { book, requests, look_ups: Plan::of(Vec::new()) }), caller, late }
+        Self { keys, state: Mutex::new(Books { book, requests, look_ups: Plan::of(Vec::new()), looked_up: LookedUp::default() }), caller, late }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -108,6 +118,7 @@ fn begin(provider: &Provider, asked: &Asked) -> io::Result<Begun> {
         }
         Mode::Accept | Mode::Hang | Mode::Drop | Mode::Status(_) => {}
         Mode::Pay
+        | Mode::Slow
         | Mode::PayThenHang
         | Mode::PayThenDrop
         | Mode::PayThenError
@@ -124,7 +135,7 @@ async fn act(provider: &Shared, scissors: &Scissors, asked: &Asked, mode: Mode) 
     let entry = provider.books().book.of_payout(&asked.payout).cloned();
     let word = |provider: &Shared| provider.books().book.of_payout(&asked.payout).map_or_else(nothing, state_of);
     match mode {
-        Mode::Pay | Mode::Fail | Mode::Accept => word(provider),
+        Mode::Pay | Mode::Slow | Mode::Fail | Mode::Accept => word(provider),
         Mode::PayThenHang | Mode::Hang => {
             tokio::time::sleep(HANG).await;
             word(provider)
@@ -198,7 +209,16 @@ async fn look_up(
     if !provider.believes(&headers, b"") {
         return refused(StatusCode::UNAUTHORIZED, "the signature does not fit");
     }
-    let mode = provider.books().look_ups.next();
+    let (mode, known) = {
+        let mut books = provider.books();
+        books.looked_up.begun += 1;
+        (books.look_ups.next(), books.book.of_payout(&payout).cloned())
+    };
+    if mode == Mode::Slow {
+        tokio::time::sleep(SLOW).await;
+        provider.books().looked_up.answered_slowly += 1;
+        return known.as_ref().map_or_else(nothing, state_of);
+    }
     if let Mode::Status(status) = mode {
         return faulty(status);
     }
@@ -213,7 +233,7 @@ async fn look_up(
 
 async fn ledger(State(provider): State<Shared>) -> Response {
     let books = provider.books();
-    Json(json!({ "requests": books.book.requests, "payouts": books.book.entries() })).into_response()
+    Json(json!({ "requests": books.book.requests, "payouts": books.book.entries(), "looked_up": books.looked_up })).into_response()
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use books::payouts::{record, switch};
-use durable::{Outcome, StepError};
+use durable::{Outcome, StepError, StillHeld};
 use program::calendar::Instant;
 use program::payout::{Payout, State};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub(super) const ANSWER: &str = "answer";
 pub(super) const LOOK_UP: &str = "look_up";
 /// Why nothing leaves again.
 pub(super) const TOO_LATE: &str = "it may have been sent before, and the provider may have forgotten its key by now: nothing is sent again";
+/// Why nothing leaves for now.
+const PAUSED: &str = "all payouts are paused";
 /// How soon a paused payout looks whether it may leave.
 const PAUSE_LOOK_MS: u64 = 5_000;
 
@@ -57,8 +59,15 @@ impl From<Word> for Heard {
 /// Sends the committed bytes.
 ///
 /// Where they may have left before (`in_doubt`, or the request was not committed by this very execution), the provider is asked first
-/// whether it has them; a repeat leaves within the dedupe window alone, and a refusal of it says nothing about what left before.
-pub(super) async fn ask(run: &PayoutRun, payout: &str, in_doubt: bool, unsent: Arc<AtomicBool>) -> Result<Outcome<Heard>, StepError> {
+/// whether it has them; a repeat leaves within the dedupe window alone, and a refusal of it says nothing about what left before. Asking
+/// takes its time, so the switch is looked at again after it, and whether the run is still ours (reliability.md §2, §3.6).
+pub(super) async fn ask(
+    run: &PayoutRun,
+    payout: &str,
+    in_doubt: bool,
+    unsent: Arc<AtomicBool>,
+    held: &StillHeld,
+) -> Result<Outcome<Heard>, StepError> {
     let Some(payout) = in_transit(run, payout).await? else { return Ok(Outcome::Known(Heard::Nothing)) };
     let Capabilities { adapter, handling, .. } = run.provider.capabilities();
     if payout.provider.as_deref() != Some(adapter) {
@@ -70,7 +79,7 @@ pub(super) async fn ask(run: &PayoutRun, payout: &str, in_doubt: bool, unsent: A
     // By asking a person nothing leaves: the payout is in the list of those requested, however often it is put there.
     let in_doubt = handling == Handling::Provider && (!unsent.swap(false, Ordering::SeqCst) || in_doubt);
     if is_paused(run).await? {
-        return Ok(not_taken(Some(PAUSE_LOOK_MS), "all payouts are paused", in_doubt));
+        return Ok(not_taken(Some(PAUSE_LOOK_MS), PAUSED, in_doubt));
     }
     if in_doubt && let Some(known) = known_before(run, &payout).await {
         return Ok(known);
@@ -78,6 +87,10 @@ pub(super) async fn ask(run: &PayoutRun, payout: &str, in_doubt: bool, unsent: A
     let Some(body) = payout.request.as_deref() else { return Err(StepError::park("the payout has no request to send")) };
     let request =
         PayoutRequest { payout: payout.id.to_string(), idempotency_key: payout.idempotency_key.to_string(), body: body.as_bytes().to_vec() };
+    held.ask().await?;
+    if is_paused(run).await? {
+        return Ok(not_taken(Some(PAUSE_LOOK_MS), PAUSED, in_doubt));
+    }
     match run.provider.request(&request).await {
         Ok(word) => Ok(Outcome::Known(word.into())),
         Err(error) => refused(&error, in_doubt),
@@ -116,6 +129,20 @@ pub(super) async fn look_up(run: &PayoutRun, payout: &str) -> Result<Outcome<Hea
         Ok(word) => Outcome::Known(word.into()),
         Err(error) => Outcome::Unknown { reason: error.to_string() },
     })
+}
+
+/// How a payout has ended; a run that has looked often enough waits for a person until it has.
+pub(super) async fn ended(run: &PayoutRun, payout: &str) -> Result<Outcome<String>, StepError> {
+    let id = id_of(payout)?;
+    let tx = run.books.begin_read().await?;
+    let found = record::find(&tx, &id).await.map_err(|error| StepError::caused_by(&error))?;
+    tx.rollback().await?;
+    match found {
+        Some(payout) if payout.state.has_ended() => Ok(Outcome::Known(payout.state.name().to_owned())),
+        Some(_) | None => {
+            Err(StepError::park(format!("payout {id} has not ended after {} looks: ask the provider, and retry when it has", super::TURNS_MAX)))
+        }
+    }
 }
 
 fn refused(error: &PortError, in_doubt: bool) -> Result<Outcome<Heard>, StepError> {

@@ -40,10 +40,15 @@ pub(crate) struct Standing {
 
 /// Where a payout stands after a step; people are told of one that has failed with that.
 async fn standing(tx: &DatabaseTransaction, payout: &Payout, at: program::calendar::Instant) -> Result<Standing, StepError> {
+    standing_by(tx, payout, at, &Limits::default()).await
+}
+
+/// As [`standing`], with what holds payouts in this deployment.
+async fn standing_by(tx: &DatabaseTransaction, payout: &Payout, at: program::calendar::Instant, limits: &Limits) -> Result<Standing, StepError> {
     letters::tell_if_failed(tx, payout, at).await.map_err(|error| StepError::caused_by(&error))?;
     let free_at = if payout.state == State::Held(HeldFor::CoolingOff) {
         let usable = destinations::in_force(tx, &payout.partner, payout.currency).await.map_err(|error| StepError::caused_by(&error))?;
-        usable.map(|usable| steps::at(usable.from))
+        usable.map(|usable| steps::at(usable.free_at(limits.cooling_off_us)))
     } else {
         None
     };
@@ -98,7 +103,7 @@ pub(crate) async fn made(
 ) -> Result<Standing, StepError> {
     let payout = intend::intend(tx, purpose, names, now, limits).await.map_err(|error| told(&error))?;
     tell_if_held(tx, &payout, None, now).await?;
-    standing(tx, &payout, now).await
+    standing_by(tx, &payout, now, limits).await
 }
 
 /// Looks again at a held payout.
@@ -116,7 +121,7 @@ impl TxStep<DatabaseTransaction> for LookAgain {
         let now = steps::now(&self.clock);
         let payout = intend::reconsider(tx, &id_of(&self.payout)?, now, &self.limits).await.map_err(|error| told(&error))?;
         tell_if_held(tx, &payout, self.told.as_deref(), now).await?;
-        standing(tx, &payout, now).await
+        standing_by(tx, &payout, now, &self.limits).await
     }
 }
 
@@ -124,6 +129,7 @@ impl TxStep<DatabaseTransaction> for LookAgain {
 pub(super) struct Request {
     pub(super) payout: String,
     pub(super) adapter: &'static str,
+    pub(super) limits: Limits,
     pub(super) unsent: Arc<AtomicBool>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -135,11 +141,13 @@ impl TxStep<DatabaseTransaction> for Request {
         let now = steps::now(&self.clock);
         let id = id_of(&self.payout)?;
         let was_requested = found(tx, &id).await?.state.is_in_transit();
+        let confirmed = intend::confirm(tx, &id, now, &self.limits).await.map_err(|error| told(&error))?;
+        tell_if_held(tx, &confirmed, None, now).await?;
         let payout = request::request(tx, &id, self.adapter, now).await.map_err(|error| told(&error))?;
         // Another may have requested it before; and books that come from a backup may have sent it, and have forgotten.
         let books = instance::find(tx).await.map_err(|error| StepError::caused_by(&error))?;
         self.unsent.store(!was_requested && books.is_none_or(|books| books.restored_at.is_none()), Ordering::SeqCst);
-        standing(tx, &payout, now).await
+        standing_by(tx, &payout, now, &self.limits).await
     }
 }
 

@@ -1,0 +1,40 @@
+//! A settlement's run that was cancelled before it did anything: whoever settles the month after that has it paid and told, too.
+
+use crate::app::Engine;
+use crate::facts::Facts;
+use crate::outcome::Repeats;
+use crate::world::World;
+
+const FACTS: Facts = Facts { partners: 2, first: 1, last: 1 };
+
+fn a_month_whose_run_was_cancelled_is_paid_when_it_is_settled(engine: Engine) {
+    let mut world = World::fresh(engine, FACTS, &["pay"]);
+    world.set_plain_statements();
+    world.know_schedules("2026-01-20T00:00:00Z");
+    world.ok_at("2026-02-01T06:00:00Z", "schedule run settlement/p --slot 2026-02-01T06:00:00 --by op");
+    world.ok_at("2026-02-01T06:00:00Z", "workflow cancel settlement_run/p/2026-01 --by op --reason mistake");
+    let serving = world.serve("2026-02-01T06:00:01Z");
+    world.ok_at("2026-02-01T06:00:05Z", "settle --program p --through 2026-01");
+    world.until_all_is_done();
+    serving.stop();
+    let runs = world.books.texts("SELECT key || ' ' || status FROM workflow_runs WHERE workflow = 'settlement_run' ORDER BY key");
+    assert_eq!(runs, ["p/2026-01 cancelled", "p/2026-01 (again 1) done"]);
+    world.assert_all_paid(Repeats::None);
+}
+
+/// As the command does alone, where it has waited for a run that was cancelled meanwhile.
+fn a_month_that_a_command_made_final_after_its_run_was_cancelled_is_paid(engine: Engine) {
+    let mut world = World::fresh(engine, FACTS, &["pay"]);
+    world.set_plain_statements();
+    world.know_schedules("2026-01-20T00:00:00Z");
+    world.ok_at("2026-02-01T06:00:00Z", "schedule run settlement/p --slot 2026-02-01T06:00:00 --by op");
+    world.ok_at("2026-02-01T06:00:00Z", "workflow cancel settlement_run/p/2026-01 --by op --reason mistake");
+    world.ok_at("2026-02-01T06:00:10Z", "settle --program p --through 2026-01");
+    let serving = world.serve("2026-02-01T06:00:20Z");
+    world.until("a successor is started", |_| world.count("workflow_runs WHERE workflow = 'settlement_run'") == 2);
+    world.until_all_is_done();
+    serving.stop();
+    world.assert_all_paid(Repeats::None);
+}
+
+each_engine!(a_month_whose_run_was_cancelled_is_paid_when_it_is_settled, a_month_that_a_command_made_final_after_its_run_was_cancelled_is_paid,);
