@@ -14,7 +14,7 @@ use crate::sql;
 pub struct ScheduleLine {
     /// Its id.
     pub id: String,
-    /// Cron with seconds, or [`NEVER`]: what holds today.
+    /// Cron with seconds, or [`NEVER`](super::NEVER): what holds today.
     pub expression: String,
     /// IANA zone.
     pub zone: String,
@@ -43,7 +43,7 @@ pub struct ScheduleLine {
 pub struct Change {
     /// The local day.
     pub from: String,
-    /// Cron with seconds, or [`NEVER`].
+    /// Cron with seconds, or [`NEVER`](super::NEVER).
     pub expression: String,
 }
 
