@@ -328,6 +328,8 @@ impl Stage<'_> {
 async fn letters(books: &Books, after: Option<&str>) -> Result<Vec<message::Model>, DemoError> {
     let mut letters = outbox::list(books.read(), Some("sent"), after, LETTERS_MAX).await?;
     letters.retain(|letter| letter.topic == TOPIC);
+    // Those of one moment, to several people, have ids in any order.
+    letters.sort_by(|a, b| (a.created_at, &a.key).cmp(&(b.created_at, &b.key)));
     Ok(letters)
 }
 

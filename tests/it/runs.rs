@@ -90,7 +90,10 @@ fn runs_are_listed_shown_and_acted_on(app: &App) {
     for word in ["pause", "by op", "drill", "resume", "by root", "p/2026-04/acme/USD"] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    assert_eq!(app.json(&format!("workflow cancel {run} --by op --reason wrong --json"))["status"], "cancelled");
+    let cancel = format!("workflow cancel {run} --by op --reason wrong --json");
+    assert!(app.refused(&cancel).contains("settlement hold"), "what is due is not orphaned");
+    app.ok("settlement hold --program p --partner acme --period 2026-04 --reason dispute --by fin");
+    assert_eq!(app.json(&cancel)["status"], "cancelled");
     app.refused(&format!("workflow retry {run} --by op --reason again"));
     assert_eq!(acts(app, "workflow.%"), ["workflow.paused op", "workflow.resumed root", "workflow.cancelled op"]);
 }

@@ -174,7 +174,7 @@ impl Workflow for Asking {
 
 /// The other node goes on within the lease of one that is silent; the host's clock stands hours behind the database's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_other_goes_on_within_the_lease() {
+async fn with_the_databases_clock_ahead_of_the_hosts_the_other_goes_on_within_the_lease() {
     let place = Place::new(Kind::Postgres).await;
     let outside = Outside::default();
     let asking = |hangs| Asking { outside: outside.clone(), hangs, asked: Arc::default() };
