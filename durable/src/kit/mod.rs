@@ -12,6 +12,7 @@ mod probes;
 use std::future::Future;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
 use crate::clock::ManualClock;
@@ -23,6 +24,9 @@ use crate::workflow::Registry;
 
 pub use golden::{journal, replay};
 pub use play::Played;
+
+/// Worlds that are played side by side, each with a database of its own.
+const PLAYS_AT_ONCE: usize = 4;
 
 /// What a kit's call found wrong.
 #[derive(Debug, thiserror::Error)]
@@ -149,17 +153,19 @@ pub struct Report {
 pub async fn crash_at_every_step<T: Theatre>(theatre: &T) -> Result<Report, KitError> {
     let counting = Arc::new(probes::Counting::default());
     let expected = play::play(theatre, "undisturbed", counting.clone(), &counting).await?;
-    let mut plays = 0;
-    for at in 0..counting.count() {
-        let dying = Arc::new(probes::DyingAt::new(at));
-        let found = play::play(theatre, &format!("killed at point {at}"), dying.clone(), dying.as_ref()).await?;
-        plays += 1;
-        found.same(&expected, &format!("killed at {}", dying.place()))?;
-    }
+    let plays = counting.count();
+    let killed = futures::stream::iter(0..plays).map(|at| killed_at(theatre, at, &expected));
+    killed.buffer_unordered(PLAYS_AT_ONCE).try_collect::<()>().await?;
     let dying = Arc::new(probes::DyingEverywhere::default());
     let found = play::play(theatre, "killed everywhere", dying.clone(), dying.as_ref()).await?;
     found.same(&expected, "killed once at each point")?;
     Ok(Report { plays: plays + 1, steps: counting.steps() })
+}
+
+async fn killed_at<T: Theatre>(theatre: &T, at: usize, expected: &Played) -> Result<(), KitError> {
+    let dying = Arc::new(probes::DyingAt::new(at));
+    let found = play::play(theatre, &format!("killed at point {at}"), dying.clone(), dying.as_ref()).await?;
+    found.same(expected, &format!("killed at {}", dying.place()))
 }
 
 /// Plays the run with the body of each step running twice, as if its first answer was lost: first one step at a time, then all of them.
