@@ -31,7 +31,8 @@ fn a_browser_that_presses_nothing_changes_nothing() {
     let mut all: Vec<String> = mails.iter().flat_map(links).collect();
     all.sort();
     all.dedup();
-    assert_eq!(all, [format!("{}/approvals/CL-1", world.url())]);
+    let page = format!("{}/approvals/CL-1?from=", world.url());
+    assert!(!all.is_empty() && all.iter().all(|link| link.starts_with(&page)), "{all:?}");
     for link in &all {
         let page = open(&world, link);
         assert!(page.contains("Your e-mail address") && page.contains("method=\"post\""), "{page}");
