@@ -135,6 +135,12 @@ fn assert_ends(world: &World) -> Vec<Owed> {
         assert_eq!(status, expected, "{owed:?} after {modes:?}");
         assert_eq!(of("paid", &key), effects, "{owed:?} after {modes:?}: how often the provider moved money");
         assert_eq!(world.balance(&format!("partner:{}:p:payable", owed.partner)), payable, "{owed:?} after {modes:?}: what is still owed");
+        if matches!(end(last), End::Failed) {
+            // The partner is told, and everybody in finance.
+            let id = world.books.texts(&format!("SELECT id FROM payouts WHERE idempotency_key = '{key}'")).remove(0);
+            let finance = world.books.texts("SELECT person FROM user_roles WHERE role = 'finance'");
+            letters.extend(finance.iter().map(String::as_str).chain([""]).map(|person| (message_id(&format!("payout_failed/{id}/{person}")), true)));
+        }
         match end(last) {
             End::Paid => {
                 cash += owed.cents;
