@@ -124,6 +124,7 @@ impl Postman {
             template: statements.template.clone(),
             claim_template: statements.claim_template.clone(),
             fonts: statements.fonts.clone(),
+            system_fonts: statements.system_fonts,
             ..Look::default()
         };
         #[cfg(not(feature = "pdf"))]

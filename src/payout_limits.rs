@@ -2,15 +2,14 @@
 
 use books::payouts::limits::{Cap, Limits};
 
-use crate::config::{AmountLimit, PayoutAdapter, Payouts};
+use crate::config::{AmountLimit, Holds};
 
 /// The caps of `[payouts]`, its cooling-off time, and whether its adapter pays bank accounts alone.
 #[must_use]
-pub fn limits(payouts: &Payouts) -> Limits {
-    let accounts_only = matches!(payouts.adapter, PayoutAdapter::Pain001(_));
-    let (payout, partner_day, day) = (cap(payouts.max_per_payout), cap(payouts.max_per_partner_per_day), cap(payouts.max_per_day));
-    let cooling_off_us = i64::try_from(payouts.destination_cooling_off.as_micros()).unwrap_or(i64::MAX);
-    Limits { payout, partner_day, day, cooling_off_us, accounts_only }
+pub fn limits(holds: &Holds) -> Limits {
+    let (payout, partner_day, day) = (cap(holds.max_per_payout), cap(holds.max_per_partner_per_day), cap(holds.max_per_day));
+    let cooling_off_us = i64::try_from(holds.destination_cooling_off.as_micros()).unwrap_or(i64::MAX);
+    Limits { payout, partner_day, day, cooling_off_us, accounts_only: holds.accounts_only }
 }
 
 /// One figure for whatever currency; without a figure nothing is held for it.
@@ -30,11 +29,12 @@ mod tests {
         let variables = [("TRIBUTARY_PAYOUTS__MAX_PER_PAYOUT", "1234.56"), ("TRIBUTARY_PAYOUTS__MAX_PER_DAY", "0.999")];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::layered(None, variables).expect("a configuration");
-        let found = limits(&config.payouts);
-        for code in ["USD", "JPY", "KWD"] {
+        let found = limits(&config.payouts.holds);
+        // What a currency has no decimals for is cut: a limit is never looser than written.
+        for (code, payout, day) in [("USD", 123_456, 99), ("JPY", 1_234, 0), ("KWD", 1_234_560, 999)] {
             let currency: Currency = code.parse().expect("a currency");
-            assert_eq!(found.payout.minor(currency), config.payouts.max_per_payout.map(|limit| limit.minor_in(currency)), "{code}");
-            assert_eq!(found.day.minor(currency), config.payouts.max_per_day.map(|limit| limit.minor_in(currency)), "{code}");
+            assert_eq!(found.payout.minor(currency), Some(payout), "{code}");
+            assert_eq!(found.day.minor(currency), Some(day), "{code}");
             assert_eq!(found.partner_day.minor(currency), None);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use books::audit::seal;
 use books::connection::Books;
@@ -88,7 +88,7 @@ pub fn provider(adapter: PayoutAdapter, reports: bool) -> Result<Arc<dyn PayoutP
 #[must_use]
 pub fn registry(books: &Books, desk: &Desk, provider: &Arc<dyn PayoutPort>, config: &Config, clock: &Arc<dyn Clock>) -> Registry {
     let (books, clock) = (books.clone(), || Arc::clone(clock));
-    let limits = payout_limits::limits(&config.payouts);
+    let limits = payout_limits::limits(&config.payouts.holds);
     let payouts = || PayoutRun { books: books.clone(), provider: Arc::clone(provider), limits: limits.clone(), clock: clock() };
     Registry::new()
         .with(SettlementRun { books: books.clone(), partners: Arc::new(desk.clone()), clock: clock() })
@@ -180,7 +180,7 @@ impl Running {
     /// # Errors
     /// [`ServiceError::Http`].
     pub async fn until(self, asked: impl Future<Output = ()> + Send) -> Result<bool, ServiceError> {
-        let stop = self.shared.stop.clone();
+        let (stop, stopping) = (self.shared.stop.clone(), self.shared.stop.clone());
         let asked_first = async {
             tokio::select! {
                 () = asked => true,
@@ -190,11 +190,14 @@ impl Running {
         let (was_asked, told) = tokio::sync::oneshot::channel();
         let shutdown = async move {
             let was = asked_first.await;
+            // While the last requests end, nothing new is begun; both have the one limit.
+            stopping.cancel();
             // Nobody listens any more only where HTTP itself has failed.
-            let _ = was_asked.send(was);
+            let _ = was_asked.send((was, Instant::now()));
         };
         let served = http::serve(self.listener, self.http, shutdown).await;
-        self.actors.end(&self.shared, self.shutdown_limit).await;
+        let (was_asked, since) = told.await.unwrap_or_else(|_| (false, Instant::now()));
+        self.actors.end(&self.shared, self.shutdown_limit.saturating_sub(since.elapsed())).await;
         // What was done last is in the chain, too: nobody may come after it for a long time.
         if let Err(error) = seal::seal_all(&self.shared.books, self.shared.now()).await {
             tracing::warn!(error = crate::cli::with_causes(&error), "service.audit_not_sealed");
@@ -204,7 +207,7 @@ impl Running {
             tracing::warn!(error = crate::cli::with_causes(&error), "service.lease_kept");
         }
         served?;
-        Ok(told.await.unwrap_or(false))
+        Ok(was_asked)
     }
 }
 

@@ -68,7 +68,7 @@ const ENDED: &str = "SELECT r.id, r.input FROM workflow_runs r WHERE r.workflow 
                      AND NOT EXISTS (SELECT 1 FROM workflow_runs o WHERE o.workflow = 'payout' AND o.input = r.input AND o.finished_at IS NULL) \
                      ORDER BY r.id";
 
-/// What is due, released and not held has a payout, or somebody who sees to one.
+/// What is due and released has a payout, or somebody who sees to one.
 async fn check_due(tx: &DatabaseTransaction, report: &mut Report) -> Result<(), VerifyError> {
     use sea_orm::ConnectionTrait as _;
     for row in tx.query_all_raw(Statement::from_string(tx.get_database_backend(), ENDED)).await? {

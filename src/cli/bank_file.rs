@@ -10,10 +10,9 @@ use clap::Args;
 use program::bank_file::{BankFileId, NotABankFileId};
 use serde_json::{Value as Json, json};
 
-use super::configured::ConfigArgs;
 use super::{At, CliError, act, output};
 use crate::adapters::payout_pain001;
-use crate::config::{Pain001, PayoutAdapter};
+use crate::config::Pain001;
 use crate::ids;
 
 #[derive(Debug, Args)]
@@ -24,8 +23,6 @@ pub(crate) struct Pain001Args {
     /// Write this file once more, and nothing else; `payout show` names it
     #[arg(long, value_name = "ID", value_parser = id)]
     again: Option<BankFileId>,
-    #[command(flatten)]
-    config: ConfigArgs,
 }
 
 fn id(text: &str) -> Result<BankFileId, NotABankFileId> {
@@ -41,7 +38,7 @@ struct Written {
 }
 
 pub(crate) async fn run(at: &At, args: &Pain001Args) -> Result<ExitCode, CliError> {
-    let PayoutAdapter::Pain001(account) = args.config.load()?.payouts.adapter else {
+    let Some(account) = Pain001::load(at.config())? else {
         return Err(CliError::Input("the configuration's payouts.adapter is not \"pain001\"; name the service's with --config".into()));
     };
     let books = at.books().await?;

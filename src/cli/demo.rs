@@ -14,7 +14,7 @@ const STEPS: u64 = 33 + demo::STATEMENT_STEPS;
 /// Where nobody says how wide the terminal is.
 const COLUMNS: usize = 80;
 
-/// Makes a directory with a database of its own (--database is not used), a programme, a year of made-up data for partners on three levels,
+/// Makes a directory with a database of its own (--database and --config are not used), a programme, a year of made-up data for partners on three levels,
 /// settles every month, recertifies every quarter, pays the last month through a provider in another process (it moves no money) with its
 /// mails, and writes statements and the journal. The same seed gives the same, but for the ids of payouts and the seconds of the payment.
 #[derive(Debug, Args)]
@@ -40,6 +40,9 @@ pub(crate) struct DemoArgs {
     /// Not used: a demo has a database of its own
     #[arg(long, hide = true)]
     database: Option<String>,
+    /// Not used: a demo has a configuration of its own
+    #[arg(long, hide = true)]
+    config: Option<PathBuf>,
 }
 
 fn partners(text: &str) -> Result<usize, String> {
@@ -48,7 +51,7 @@ fn partners(text: &str) -> Result<usize, String> {
 }
 
 pub(crate) async fn run(at: &At, args: DemoArgs) -> Result<(), CliError> {
-    let DemoArgs { directory, partners, seed, all_statements, force, serve, database: _ } = args;
+    let DemoArgs { directory, partners, seed, all_statements, force, serve, database: _, config: _ } = args;
     if serve && at.json {
         return Err(CliError::Input("--serve tells more than one document; leave --json out".into()));
     }

@@ -7,8 +7,8 @@ use program::payout::Destination;
 use workflows::letters::{self, Letter};
 use workflows::mdf_claim;
 
-use super::configured::ConfigArgs;
 use super::{At, CliError, act, output, wake};
+use crate::config::Holds;
 
 #[derive(Debug, Args)]
 pub(crate) struct DestinationArgs {
@@ -27,8 +27,6 @@ enum DestinationCommand {
         /// Who does it: a user with the role finance, not the one who added it
         #[arg(long)]
         by: String,
-        #[command(flatten)]
-        config: ConfigArgs,
     },
     /// All destinations
     List,
@@ -62,7 +60,7 @@ struct AddArgs {
 pub(crate) async fn run(at: &At, args: DestinationArgs) -> Result<(), CliError> {
     match args.command {
         DestinationCommand::Add(args) => add(at, args).await,
-        DestinationCommand::Approve { id, by, config } => approve(at, &id, &by, &config).await,
+        DestinationCommand::Approve { id, by } => approve(at, &id, &by).await,
         DestinationCommand::List => list(at).await,
     }
 }
@@ -94,8 +92,8 @@ async fn add(at: &At, args: AddArgs) -> Result<(), CliError> {
     output::text(&format!("{} waits: another person approves it with `payout destination approve {}`\n", recorded.id, recorded.id))
 }
 
-async fn approve(at: &At, id: &str, by: &str, config: &ConfigArgs) -> Result<(), CliError> {
-    let cooling_off = config.load()?.payouts.destination_cooling_off;
+async fn approve(at: &At, id: &str, by: &str) -> Result<(), CliError> {
+    let cooling_off = Holds::load(at.config())?.destination_cooling_off;
     let cooling_off_us = i64::try_from(cooling_off.as_micros()).unwrap_or(i64::MAX);
     let books = at.books().await?;
     let approved = act::transact(at, &books, async |tx| {

@@ -16,6 +16,7 @@ use durable::schedules::ScheduleError;
 use workflows::mdf_claim::StartError;
 use workflows::payout::WakeError;
 
+use crate::config::ConfigErrors;
 use crate::ops::{self, OpsError};
 use crate::restore::RestoreError;
 use crate::verify::VerifyError;
@@ -83,6 +84,12 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+impl From<ConfigErrors> for CliError {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Places(errors.to_string())
+    }
 }
 
 impl From<sea_orm::DbErr> for CliError {

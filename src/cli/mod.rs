@@ -2,7 +2,6 @@
 
 mod act;
 mod bank_file;
-mod configured;
 mod demo;
 mod destination;
 mod error;
@@ -36,25 +35,28 @@ mod wake;
 mod wallet;
 mod workflow;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use books::explain::text::inert;
 use clap::{Parser, Subcommand};
 
+use crate::config::{Config, Database, Secret};
+
 pub use error::CliError;
 pub(crate) use error::with_causes;
-
-/// The database where nobody names one.
-const DEFAULT_DATABASE: &str = "sqlite://tributary.db";
 
 /// Settles what a vendor owes its channel partners.
 #[derive(Debug, Parser)]
 #[command(name = "tributary", version, propagate_version = true)]
 struct Cli {
-    /// The database: `sqlite://FILE` (made when missing) or `postgres://…` [env, too: `TRIBUTARY_DATABASE__URL`] [default:
-    /// `sqlite://tributary.db`]
+    /// The database: `sqlite://FILE` (made when missing) or `postgres://…`; else the configuration's `database.url`, which is
+    /// `sqlite://tributary.db` where nobody sets it
     #[arg(long, global = true, env = "TRIBUTARY_DATABASE_URL", hide_env_values = true)]
     database: Option<String>,
+    /// The configuration; else tributary.toml in the working directory, if there is one
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
     json: bool,
@@ -73,7 +75,7 @@ enum Command {
     /// Facts that came by webhook and wait for what they refer to
     Facts(facts::FactsArgs),
     /// Run unattended: schedules, settlements, payouts, mail, HTTP
-    Serve(serve::ServeArgs),
+    Serve,
     /// Make periods final, or preview them
     Settle(settle::SettleArgs),
     /// List and show settlements
@@ -140,16 +142,13 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let now = crate::clock::now().map_err(CliError::Input)?;
-    let configured = || std::env::var("TRIBUTARY_DATABASE__URL").ok().filter(|url| !url.is_empty());
-    let named = cli.database.clone();
-    let url = cli.database.or_else(configured).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
-    let at = At { url, json: cli.json, now };
+    let at = At { database: cli.database.filter(|url| !url.is_empty()), config: cli.config, json: cli.json, now };
     match cli.command {
         Command::Demo(args) => demo::run(&at, args).await?,
         Command::Program(args) => program::run(&at, args).await?,
         Command::Import(args) => import::run(&at, args).await?,
         Command::Facts(args) => return facts::run(&at, args).await,
-        Command::Serve(args) => serve::run(&at, named, args).await?,
+        Command::Serve => serve::run(&at).await?,
         Command::Settle(args) => settle::run(&at, args).await?,
         Command::Settlement(args) => settlement::run(&at, args).await?,
         Command::Recertify(args) => recertify::run(&at, args).await?,
@@ -183,8 +182,10 @@ async fn open(url: &str) -> Result<books::connection::Books, CliError> {
 /// Where, how and when a command runs.
 #[derive(Debug)]
 pub(crate) struct At {
-    /// The database.
-    pub(crate) url: String,
+    /// The database, where the command names it.
+    database: Option<String>,
+    /// The configuration, where the command names it.
+    config: Option<PathBuf>,
     /// Whether to print JSON.
     pub(crate) json: bool,
     /// What time it is.
@@ -194,6 +195,28 @@ pub(crate) struct At {
 impl At {
     /// Opens the database.
     pub(crate) async fn books(&self) -> Result<books::connection::Books, CliError> {
-        open(&self.url).await
+        open(&self.url()?).await
+    }
+
+    /// The database's address: what the command names, else what the configuration says. It may hold a password.
+    pub(crate) fn url(&self) -> Result<String, CliError> {
+        match &self.database {
+            Some(url) => Ok(url.clone()),
+            None => Ok(Database::load(self.config())?.url.expose().to_owned()),
+        }
+    }
+
+    /// The configuration's file, where the command names one.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// Reads the whole configuration, under the environment, with the database that the command names.
+    pub(crate) fn configuration(&self) -> Result<Config, CliError> {
+        let mut config = Config::load(self.config())?;
+        if let Some(url) = &self.database {
+            config.database.url = Secret::new(url.clone());
+        }
+        Ok(config)
     }
 }

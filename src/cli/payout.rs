@@ -15,8 +15,8 @@ use workflows::PayoutRun;
 use workflows::payout::{PayoutInput, id_of_payment, look_again_at_held};
 use workflows::ports::{PayoutPort as _, Word as Said};
 
-use super::configured::ConfigArgs;
 use super::{At, CliError, act, destination, output, reconcile, wake};
+use crate::config::Holds;
 use crate::{ids, payout_limits};
 
 /// The states that a listing may be narrowed to.
@@ -70,8 +70,6 @@ enum PayoutCommand {
         /// Why: the partner and who submitted the claim are told
         #[arg(long)]
         reason: String,
-        #[command(flatten)]
-        config: ConfigArgs,
     },
     /// Try again what failed, by a new payout with a key of its own; each failed payout is tried again once
     Retry {
@@ -81,13 +79,11 @@ enum PayoutCommand {
         /// Who does it: a user with the role finance or ops
         #[arg(long)]
         by: String,
-        #[command(flatten)]
-        config: ConfigArgs,
     },
     /// Ask the provider about all payouts in transit, look again at its parked messages, and list what a person must look at
     ///
     /// Exits with 1 while something is open. Where the database was restored from a backup, a clean end lifts the pause that came with it.
-    Reconcile(reconcile::ReconcileArgs),
+    Reconcile,
     /// Say that something that `list` asks to look at was dealt with; it is not asked for again
     CloseException {
         /// As `list` names it: contradicted/… or parked/…
@@ -139,10 +135,10 @@ pub(crate) async fn run(at: &At, args: PayoutArgs) -> Result<ExitCode, CliError>
         PayoutCommand::Pause(args) => set(at, &args, true).await,
         PayoutCommand::Resume(args) => set(at, &args, false).await,
         PayoutCommand::Release { id, by } => release(at, &id, &by).await,
-        PayoutCommand::Withdraw { id, by, reason, config } => take_back(at, &id, (&by, &reason), &config).await,
-        PayoutCommand::Retry { id, by, config } => retry(at, &id, &by, &config).await,
-        PayoutCommand::Reconcile(args) => {
-            let is_clean = reconcile::run(at, &args).await?;
+        PayoutCommand::Withdraw { id, by, reason } => take_back(at, &id, (&by, &reason)).await,
+        PayoutCommand::Retry { id, by } => retry(at, &id, &by).await,
+        PayoutCommand::Reconcile => {
+            let is_clean = reconcile::run(at).await?;
             return Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         PayoutCommand::CloseException { id, by, reason } => close(at, &id, &by, &reason).await,
@@ -235,9 +231,9 @@ async fn release(at: &At, id: &PayoutId, by: &str) -> Result<(), CliError> {
 }
 
 /// The run of the payout ends with it; nobody else has to do anything.
-async fn take_back(at: &At, id: &PayoutId, (by, reason): (&str, &str), config: &ConfigArgs) -> Result<(), CliError> {
+async fn take_back(at: &At, id: &PayoutId, (by, reason): (&str, &str)) -> Result<(), CliError> {
     let books = at.books().await?;
-    let is_unknown_to_provider = is_unknown_to_provider(&books, id, config).await?;
+    let is_unknown_to_provider = is_unknown_to_provider(at, &books, id).await?;
     let said = Withdrawal { by, reason, is_unknown_to_provider };
     let withdrawn = act::transact(at, &books, async |tx| {
         let withdrawn = withdraw::withdraw(tx, id, said, at.now).await?;
@@ -249,14 +245,14 @@ async fn take_back(at: &At, id: &PayoutId, (by, reason): (&str, &str), config: &
 
 /// Whether the provider knows nothing of a payout that a restored database may have asked for after its backup was made. What people pay is
 /// known to people; of books that were never restored nobody has to be asked: `false`.
-async fn is_unknown_to_provider(books: &Books, id: &PayoutId, config: &ConfigArgs) -> Result<bool, CliError> {
+async fn is_unknown_to_provider(at: &At, books: &Books, id: &PayoutId) -> Result<bool, CliError> {
     let tx = books.begin_read().await?;
     let instance = instance::find(&tx).await;
     tx.rollback().await?;
     if !instance?.is_some_and(|books| books.restored_at.is_some() && !books.awaits_reconciliation()) {
         return Ok(false);
     }
-    let Some(provider) = reconcile::provider(config.load()?)?.filter(|provider| provider.capabilities().looks_up) else { return Ok(true) };
+    let Some(provider) = reconcile::provider(at.configuration()?)?.filter(|provider| provider.capabilities().looks_up) else { return Ok(true) };
     let maybe = |why: String| PayoutError::MaybeSent { payout: id.to_string(), why };
     match provider.look_up(id.as_str()).await {
         Ok(Said::NotFound) => Ok(true),
@@ -266,8 +262,8 @@ async fn is_unknown_to_provider(books: &Books, id: &PayoutId, config: &ConfigArg
 }
 
 /// The run and its payout come with one commit: the run finds the payout made.
-async fn retry(at: &At, id: &PayoutId, by: &str, config: &ConfigArgs) -> Result<(), CliError> {
-    let limits = payout_limits::limits(&config.load()?.payouts);
+async fn retry(at: &At, id: &PayoutId, by: &str) -> Result<(), CliError> {
+    let limits = payout_limits::limits(&Holds::load(at.config())?);
     let books = at.books().await?;
     let made = act::transact(at, &books, async |tx| {
         let failed = record::find(tx, id).await?.ok_or_else(|| PayoutError::NoPayout(id.to_string()))?;

@@ -8,8 +8,9 @@ use program::mdf::statement::ClaimStatement;
 use sea_orm::DatabaseTransaction;
 use typeset::Typeset;
 
-use super::CliError;
 use super::error::with_causes;
+use super::{At, CliError};
+use crate::config::Statements;
 use crate::statement_pdf::{self, Look, StatementError, Told};
 
 #[derive(Debug, Args)]
@@ -17,15 +18,16 @@ pub(super) struct PdfArgs {
     /// Write the statement to this file
     #[arg(long, value_name = "FILE")]
     pdf: Option<PathBuf>,
-    /// A template instead of the built-in one; `config/templates/statement.typ` is the one to copy, of claims `claim.typ` [env:
-    /// `TRIBUTARY_STATEMENTS__TEMPLATE`, of claims `TRIBUTARY_STATEMENTS__CLAIM_TEMPLATE`]
+    /// A template instead of the built-in one; `config/templates/statement.typ` is the one to copy, of claims `claim.typ`; else
+    /// the configuration's `statements.template`, of claims `statements.claim_template`
     #[arg(long, value_name = "FILE.typ", requires = "pdf")]
     template: Option<PathBuf>,
-    /// Look for fonts here too, for characters that the built-in ones lack (repeatable) [env: `TRIBUTARY_STATEMENTS__FONTS`, with `:`
-    /// between directories]
+    /// Look for fonts here too, for characters that the built-in ones lack (repeatable); else in the configuration's
+    /// `statements.fonts`
     #[arg(long, value_name = "DIRECTORY", requires = "pdf")]
     fonts: Vec<PathBuf>,
-    /// Use the fonts of this machine, too; what is printed then depends on it [env: `TRIBUTARY_STATEMENTS__SYSTEM_FONTS`, true or false]
+    /// Use the fonts of this machine, too; what is printed then depends on it; also by the configuration's
+    /// `statements.system_fonts`
     #[arg(long, requires = "pdf")]
     system_fonts: bool,
     /// Print boxes for characters that no font has, with a warning, instead of failing
@@ -39,23 +41,13 @@ impl PdfArgs {
     }
 }
 
-const TEMPLATE: &str = "TRIBUTARY_STATEMENTS__TEMPLATE";
-const CLAIM_TEMPLATE: &str = "TRIBUTARY_STATEMENTS__CLAIM_TEMPLATE";
-const FONTS: &str = "TRIBUTARY_STATEMENTS__FONTS";
-const SYSTEM_FONTS: &str = "TRIBUTARY_STATEMENTS__SYSTEM_FONTS";
-
-/// The options, and what the environment says where they are silent. The parser is not asked to read it: to it, a variable that is set
-/// would be an option that asks for --pdf.
-fn look(args: PdfArgs) -> Result<Look, CliError> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let template = args.template.clone().or_else(|| set(TEMPLATE).map(PathBuf::from));
-    let claim_template = args.template.or_else(|| set(CLAIM_TEMPLATE).map(PathBuf::from));
-    let fonts = if args.fonts.is_empty() { set(FONTS).map(|list| std::env::split_paths(&list).collect()).unwrap_or_default() } else { args.fonts };
-    let system_fonts = match set(SYSTEM_FONTS).map(|value| value.to_string_lossy().into_owned()).as_deref() {
-        None | Some("false") => args.system_fonts,
-        Some("true") => true,
-        Some(other) => return Err(CliError::Input(format!("{SYSTEM_FONTS} is {other:?}; write true or false"))),
-    };
+/// The options, and what the configuration says where they are silent, as the service would have it.
+fn look(at: &At, args: PdfArgs) -> Result<Look, CliError> {
+    let config = Statements::load(at.config())?;
+    let template = args.template.clone().or(config.template);
+    let claim_template = args.template.or(config.claim_template);
+    let fonts = if args.fonts.is_empty() { config.fonts } else { args.fonts };
+    let system_fonts = args.system_fonts || config.system_fonts;
     Ok(Look { template, claim_template, fonts, system_fonts, allow_missing_glyphs: args.allow_missing_glyphs })
 }
 
@@ -72,8 +64,8 @@ pub(super) async fn model(tx: &DatabaseTransaction, settlement: &StoredSettlemen
 }
 
 /// Sets a settlement's statement, writes it and says so; what could be better goes to standard error.
-pub(super) async fn write_settlement(file: PathBuf, args: PdfArgs, told: Told) -> Result<String, CliError> {
-    let look = look(args)?;
+pub(super) async fn write_settlement(at: &At, file: PathBuf, args: PdfArgs, told: Told) -> Result<String, CliError> {
+    let look = look(at, args)?;
     let work = move || {
         let typeset = look.typesetter()?.statement_with(&told.statement, &told.reasons)?;
         statement_pdf::write(&file, &typeset)?;
@@ -88,8 +80,8 @@ pub(super) async fn write_settlement(file: PathBuf, args: PdfArgs, told: Told) -
 }
 
 /// Sets the statement of a paid claim, writes it and says so.
-pub(super) async fn write_claim(file: PathBuf, args: PdfArgs, statement: ClaimStatement) -> Result<String, CliError> {
-    let look = look(args)?;
+pub(super) async fn write_claim(at: &At, file: PathBuf, args: PdfArgs, statement: ClaimStatement) -> Result<String, CliError> {
+    let look = look(at, args)?;
     let work = move || {
         let typeset = look.typesetter_of_claims()?.claim(&statement)?;
         statement_pdf::write(&file, &typeset)?;

@@ -8,13 +8,11 @@ use books::payouts::by_hand::MANUAL;
 use books::payouts::exceptions;
 use books::payouts::hear::{self, Said};
 use books::payouts::record::{self, Source};
-use clap::Args;
 use program::payout::{Payout, PayoutId, Ruling, Word as Spoken};
 use serde_json::{Value as Json, json};
 use workflows::payout::retry_parked;
 use workflows::ports::{PayoutPort, Word};
 
-use super::configured::ConfigArgs;
 use super::{At, CliError, act, output, wake};
 use crate::adapters::payout_webhook::WebhookPayouts;
 use crate::config::{Config, PayoutAdapter};
@@ -27,12 +25,6 @@ const PARKED_ROUNDS_MAX: usize = 1_000;
 /// Payouts that are read at once.
 const PAGE: u64 = 1_000;
 
-#[derive(Debug, Args)]
-pub(crate) struct ReconcileArgs {
-    #[command(flatten)]
-    config: ConfigArgs,
-}
-
 /// What a reconciliation has come to.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -43,8 +35,8 @@ struct Outcome {
     lifted: Option<Lifted>,
 }
 
-pub(crate) async fn run(at: &At, args: &ReconcileArgs) -> Result<bool, CliError> {
-    let config = args.config.load()?;
+pub(crate) async fn run(at: &At) -> Result<bool, CliError> {
+    let config = at.configuration()?;
     let provider = provider(config)?;
     let books = at.books().await?;
     let mut outcome = Outcome { applied: parked(at, &books).await?, ..Outcome::default() };

@@ -24,8 +24,8 @@ pub(crate) struct RestoreArgs {
 
 pub(crate) async fn run(at: &At, args: &RestoreArgs) -> Result<(), CliError> {
     let Restored { instance, aside } = match &args.file {
-        Some(file) => restore::from_file(&at.url, file, args.replace, at.now).await?,
-        None => restore::in_place(&at.url, at.now).await?,
+        Some(file) => restore::from_file(&at.url()?, file, args.replace, at.now).await?,
+        None => restore::in_place(&at.url()?, at.now).await?,
     };
     if at.json {
         let document = json!({

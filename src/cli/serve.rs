@@ -1,30 +1,17 @@
 //! `serve`: the unattended part, until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use books::connection::Books;
 use books::explain::text::inert;
-use clap::Args;
 use durable::schedules;
 use program::calendar::Instant;
 
 use super::{At, CliError, with_causes};
-use crate::config::Config;
 use crate::service::Running;
 
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    /// The configuration; without it `tributary.toml` in the working directory, if there is one
-    #[arg(long)]
-    pub(super) config: Option<PathBuf>,
-}
-
-pub(crate) async fn run(at: &At, database: Option<String>, args: ServeArgs) -> Result<(), CliError> {
-    let mut config = Config::load(args.config.as_deref()).map_err(|errors| CliError::Places(errors.to_string()))?;
-    if let Some(url) = database {
-        config.database.url = crate::config::Secret::new(url);
-    }
+pub(crate) async fn run(at: &At) -> Result<(), CliError> {
+    let config = at.configuration()?;
     // Who starts it may stop it as soon as it says that it listens.
     let asked = asked_to_stop().map_err(|error| CliError::Failed(format!("signals can't be heard: {error}")))?;
     let books = super::open(config.database.url.expose()).await?;

@@ -114,7 +114,7 @@ async fn show(at: &At, args: ShowArgs) -> Result<(), CliError> {
     if let Some(file) = args.pdf.file() {
         let statement = pdf::model(&tx, &settlement).await?;
         tx.rollback().await?;
-        let written = pdf::write_settlement(file.to_owned(), args.pdf, statement).await?;
+        let written = pdf::write_settlement(at, file.to_owned(), args.pdf, statement).await?;
         return if at.json { output::json(&settlement.json()) } else { output::text(&written) };
     }
     let reasons = if at.json { BTreeMap::new() } else { statements::reasons(&tx, std::slice::from_ref(&settlement)).await? };

@@ -46,6 +46,7 @@ pub(super) const KEYS: &[Known] = &[
     plain("statements.template"),
     plain("statements.claim_template"),
     Known { path: "statements.fonts", kind: Kind::List },
+    plain("statements.system_fonts"),
     secret("webhooks.payouts_secret"),
     secret("webhooks.facts_secret"),
     secret("webhooks.decisions_secret"),

@@ -67,9 +67,12 @@ impl Layers {
         self.problems.extend(above.problems);
     }
 
-    /// Reads the files that hold a value.
-    pub(super) fn open_files(&mut self) {
+    /// Reads the files that hold a value of a key with this prefix.
+    pub(super) fn open_files(&mut self, prefix: &str) {
         for (path, Written { texts, place }) in std::mem::take(&mut self.files) {
+            if !path.starts_with(prefix) {
+                continue;
+            }
             let file = texts.first().cloned().unwrap_or_default();
             match read_secret(Path::new(&file)) {
                 Ok(text) => {

@@ -5,6 +5,7 @@ mod errors;
 mod known;
 mod layers;
 mod mail;
+mod parts;
 mod payouts;
 mod secret;
 mod values;
@@ -22,7 +23,7 @@ use crate::adapters::stripe::signature::StripeKeys;
 
 pub use errors::{ConfigErrors, Place, Problem};
 pub use mail::{Mail, Smtp, Tls, Transport};
-pub use payouts::{Pain001, PayoutAdapter, Payouts, Provider, Refusal};
+pub use payouts::{Holds, Pain001, PayoutAdapter, Payouts, Provider, Refusal};
 pub use secret::Secret;
 pub use values::AmountLimit;
 
@@ -91,6 +92,8 @@ pub struct Statements {
     pub claim_template: Option<PathBuf>,
     /// Beside the built-in fonts.
     pub fonts: Vec<PathBuf>,
+    /// Whether the machine's fonts serve, too.
+    pub system_fonts: bool,
 }
 
 /// `[webhooks]`.
@@ -148,21 +151,9 @@ impl Config {
     /// As [`Self::load`].
     pub fn layered(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
         let mut layers = written(file, variables);
-        layers.open_files();
+        layers.open_files("");
         let config = read(&mut layers);
         checked(layers, config)
-    }
-}
-
-impl Files {
-    /// Reads `[files]` alone, as [`Config::load`] would: whoever hands in a proof need not know what the service does, nor its secrets.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] with what is wrong with `[files]`, or with the way in which anything is written.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
-        let mut layers = written(found(file).as_deref(), environment());
-        let files = files(&mut layers);
-        checked(layers, files)
     }
 }
 
@@ -205,17 +196,12 @@ fn checked<T>(layers: Layers, read: Option<T>) -> Result<T, ConfigErrors> {
 fn read(layers: &mut Layers) -> Option<Config> {
     let (server, database, payouts) = (server(layers), database(layers), payouts::read(layers));
     let (webhooks, mail, files) = (webhooks(layers), mail::read(layers), files(layers));
-    let (workflows, clock) = (workflows(layers), clock(layers));
-    let statements = Statements {
-        template: layers.path("statements.template"),
-        claim_template: layers.path("statements.claim_template"),
-        fonts: layers.paths("statements.fonts"),
-    };
+    let (statements, workflows, clock) = (statements(layers), workflows(layers), clock(layers));
     Some(Config {
         server: server?,
         database: database?,
         payouts: payouts?,
-        statements,
+        statements: statements?,
         webhooks: webhooks?,
         mail: mail?,
         files: files?,
@@ -240,6 +226,12 @@ fn database(layers: &mut Layers) -> Option<Database> {
     Some(Database { url: Secret::new(url) })
 }
 
+fn statements(layers: &mut Layers) -> Option<Statements> {
+    let (template, claim_template) = (layers.path("statements.template"), layers.path("statements.claim_template"));
+    let (fonts, system_fonts) = (layers.paths("statements.fonts"), layers.flag("statements.system_fonts"));
+    Some(Statements { template, claim_template, fonts, system_fonts: system_fonts? })
+}
+
 fn webhooks(layers: &mut Layers) -> Option<Webhooks> {
     let mut keys = |path| layers.parsed(path, SigningKeys::parse, None);
     let (payouts, facts, decisions) = (keys("webhooks.payouts_secret"), keys("webhooks.facts_secret"), keys("webhooks.decisions_secret"));
@@ -250,7 +242,7 @@ fn webhooks(layers: &mut Layers) -> Option<Webhooks> {
 }
 
 fn files(layers: &mut Layers) -> Option<Files> {
-    layers.needed("files.url", "to keep proofs and statements").map(|url| Files { url })
+    layers.needed("files.url", "to keep proofs").map(|url| Files { url })
 }
 
 fn workflows(layers: &mut Layers) -> Option<Workflows> {

@@ -15,6 +15,13 @@ use crate::adapters::standard_webhooks::SigningKeys;
 pub struct Payouts {
     /// Who pays.
     pub adapter: PayoutAdapter,
+    /// What is not paid before a person has looked.
+    pub holds: Holds,
+}
+
+/// What is not paid before a person has looked, or some time has gone by.
+#[derive(Debug)]
+pub struct Holds {
     /// A payout over it is held.
     pub max_per_payout: Option<AmountLimit>,
     /// What takes a partner's day over it is held.
@@ -23,6 +30,8 @@ pub struct Payouts {
     pub max_per_day: Option<AmountLimit>,
     /// How long an approved destination waits.
     pub destination_cooling_off: Duration,
+    /// Whether the adapter pays bank accounts alone.
+    pub accounts_only: bool,
 }
 
 /// Who pays.
@@ -81,20 +90,41 @@ enum AdapterName {
 }
 
 pub(super) fn read(layers: &mut Layers) -> Option<Payouts> {
-    let names = [("manual", AdapterName::Manual), ("webhook", AdapterName::Webhook), ("pain001", AdapterName::Pain001)];
     // What is written is checked whoever pays, so that a mistake shows before the day it matters.
     let (provider, account) = (ProviderKeys::read(layers), AccountKeys::read(layers));
-    let adapter = match layers.choice("payouts.adapter", &names) {
+    let adapter = match adapter_name(layers) {
         Some(AdapterName::Manual) => Some(PayoutAdapter::Manual),
         Some(AdapterName::Webhook) => provider.complete(layers).map(PayoutAdapter::Webhook),
         Some(AdapterName::Pain001) => account.complete(layers).map(PayoutAdapter::Pain001),
         None => None,
     };
+    let holds = holds(layers);
+    Some(Payouts { adapter: adapter?, holds: holds? })
+}
+
+fn adapter_name(layers: &mut Layers) -> Option<AdapterName> {
+    let names = [("manual", AdapterName::Manual), ("webhook", AdapterName::Webhook), ("pain001", AdapterName::Pain001)];
+    layers.choice("payouts.adapter", &names)
+}
+
+/// What holds payouts; of the adapter its name alone.
+pub(super) fn holds(layers: &mut Layers) -> Option<Holds> {
+    // Who reads the adapter, too, has already been told that its name is wrong.
+    let accounts_only = matches!(layers.text("payouts.adapter"), Some("pain001"));
     let max_per_payout = layers.amount_limit("payouts.max_per_payout");
     let max_per_partner_per_day = layers.amount_limit("payouts.max_per_partner_per_day");
     let max_per_day = layers.amount_limit("payouts.max_per_day");
     let destination_cooling_off = layers.duration("payouts.destination_cooling_off", &(Duration::ZERO..=DURATION_MAX));
-    Some(Payouts { adapter: adapter?, max_per_payout, max_per_partner_per_day, max_per_day, destination_cooling_off: destination_cooling_off? })
+    Some(Holds { max_per_payout, max_per_partner_per_day, max_per_day, destination_cooling_off: destination_cooling_off?, accounts_only })
+}
+
+/// The account that pays, if the adapter is the one of files for the bank.
+pub(super) fn account(layers: &mut Layers) -> Option<Option<Pain001>> {
+    let account = AccountKeys::read(layers);
+    match adapter_name(layers)? {
+        AdapterName::Pain001 => account.complete(layers).map(Some),
+        AdapterName::Manual | AdapterName::Webhook => Some(None),
+    }
 }
 
 struct ProviderKeys {

@@ -25,7 +25,7 @@ fn the_defaults_are_good() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.database.url.expose(), "sqlite://tributary.db");
     assert!(matches!(config.payouts.adapter, PayoutAdapter::Manual));
-    assert_eq!(config.payouts.destination_cooling_off, Duration::from_hours(48));
+    assert_eq!(config.payouts.holds.destination_cooling_off, Duration::from_hours(48));
     assert!(matches!(config.mail.transport, Transport::File { .. }));
     assert_eq!(config.workflows.workers, 8);
     assert!(config.clock.start.is_none());

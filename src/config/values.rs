@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use program::exact::Exact;
-use program::money::Currency;
 
 use super::errors::Place;
 use super::known::{KEYS, Kind, variable};
@@ -22,19 +21,6 @@ impl AmountLimit {
     #[must_use]
     pub const fn major(self) -> Exact {
         self.0
-    }
-
-    /// The limit in minor units; decimals that the currency lacks are cut, which makes the limit stricter.
-    #[must_use]
-    pub fn minor_in(self, currency: Currency) -> i64 {
-        let ten: i128 = 10;
-        let (mantissa, scale, exponent) = (self.0.mantissa(), self.0.scale(), currency.exponent());
-        let minor = if scale > exponent {
-            ten.checked_pow(scale - exponent).map(|unit| mantissa / unit)
-        } else {
-            ten.checked_pow(exponent - scale).and_then(|unit| mantissa.checked_mul(unit))
-        };
-        minor.and_then(|minor| i64::try_from(minor).ok()).unwrap_or(i64::MAX)
     }
 }
 
@@ -159,15 +145,5 @@ mod tests {
         for text in ["", "30", "s", "-1s", "1.5h", "1h30m", "48 h", "18446744073709551615d"] {
             assert_eq!(duration(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn a_limit_is_never_looser_than_written() {
-        let currency = |code: &str| code.parse::<Currency>().expect("a currency");
-        let limit = |text: &str| AmountLimit(text.parse().expect("a number"));
-        assert_eq!(limit("50000").minor_in(currency("USD")), 5_000_000);
-        assert_eq!(limit("1234.56").minor_in(currency("JPY")), 1_234);
-        assert_eq!(limit("0.999").minor_in(currency("EUR")), 99);
-        assert_eq!(limit("99999999999999999999").minor_in(currency("EUR")), i64::MAX);
     }
 }

@@ -52,7 +52,7 @@ fn given_id(headers: &HeaderMap) -> Option<String> {
 }
 
 fn own_id() -> String {
-    format!("req_{}", uuid::Uuid::now_v7().simple())
+    crate::ids::new("req")
 }
 
 /// Names that others make up would each be counted.

@@ -317,6 +317,35 @@ fn settings_come_from_the_environment(app: &App) {
     assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
 }
 
+fn commands_work_on_the_database_of_the_configuration(app: &App) {
+    three_months(app);
+    std::fs::write(app.path("address"), format!("{}\n", app.url())).expect("a file");
+    let by_value = app.write("by-value", "toml", &format!("[database]\nurl = \"{}\"\n[statements]\ntemplate = \"none.typ\"\n", app.url()));
+    // What a command does not need is not asked of it, such as the provider's secret.
+    let by_file = app.write("by-file", "toml", "[database]\nurl_file = \"address\"\n[payouts]\nsecret_file = \"none\"\n");
+    let listed = app.ok("settlement list --json").stdout;
+    let run = |line: &str| process::run(app.command(line).env_remove("TRIBUTARY_DATABASE_URL"));
+    for file in [&by_value, &by_file] {
+        let finished = run(&format!("settlement list --json --config {file}"));
+        assert_eq!((finished.status.code(), &finished.stdout), (Some(0), &listed), "{}", finished.stderr);
+    }
+    let finished = run(&format!("settlement show --program p --partner acme --period 2026-04 --pdf a.pdf --config {by_value}"));
+    assert_eq!(finished.status.code(), Some(2), "the configuration's template is used\n{}", finished.stderr);
+    assert_says(&finished.stderr, &["none.typ"]);
+    std::fs::rename(app.path(&by_file), app.path("tributary.toml")).expect("a file");
+    assert_eq!(run("settlement list --json").stdout, listed);
+    assert_eq!(run("payout reconcile").status.code(), Some(2), "what needs the secret says so");
+    // What a command names goes before, and an empty name is none.
+    let finished = process::run(&mut app.command("settlement list --json --database sqlite://other.db"));
+    assert_eq!(finished.stdout_text().trim_end(), "{\n  \"settlements\": []\n}", "{}", finished.stderr);
+    let finished = process::run(app.command("settlement list --json").env("TRIBUTARY_DATABASE_URL", ""));
+    assert_eq!(finished.stdout, listed, "{}", finished.stderr);
+    std::fs::write(app.path("tributary.toml"), "[database]\nurll = \"x\"\n").expect("a file");
+    let finished = run("settlement list");
+    assert_eq!(finished.status.code(), Some(2));
+    assert_says(&finished.stderr, &["tributary.toml:2:1: unknown key `database.urll`"]);
+}
+
 fn a_pdf_that_can_not_be_written_is_told_once(app: &App) {
     three_months(app);
     let finished = app.run("settlement show --program p --partner acme --period 2026-04 --pdf none/x.pdf");
@@ -341,5 +370,6 @@ on_both_databases!(
     every_option_has_a_text,
     a_simulation_names_its_sides,
     settings_come_from_the_environment,
+    commands_work_on_the_database_of_the_configuration,
     a_pdf_that_can_not_be_written_is_told_once,
 );

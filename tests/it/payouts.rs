@@ -305,12 +305,14 @@ fn suspended_members_and_unreleased_periods_wait(app: &App) {
     app.ok("settlement release --program p --period 2026-04 --by fin");
     let again = app.json("settlement release --program p --period 2026-04 --by fin2 --json");
     assert_eq!(again["unchanged"], true);
-    assert_eq!(due_now(), ["beta"], "a member suspended on the last day is held from the start");
-    assert_eq!(intend(app, of("acme", "2026-04"), 1).state, State::Held(HeldFor::Suspended));
+    assert_eq!(due_now(), ["acme", "beta"], "what is held has a payout, too, which says why it waits");
+    let acme = intend(app, of("acme", "2026-04"), 1);
+    assert_eq!(acme.state, State::Held(HeldFor::Suspended), "a member suspended on the last day is held from the start");
     app.ok("settlement unhold --program p --partner acme --period 2026-04 --reason cleared --by fin");
     app.refused("settlement unhold --program p --partner acme --period 2026-04 --reason again --by fin");
     assert_eq!(reconsider(app, 1, day(0), &Limits::default()).state, State::Intended);
     app.ok("settlement hold --program p --partner beta --period 2026-04 --reason dispute --by fin");
+    assert_eq!(intend(app, of("beta", "2026-04"), 2).state, State::Held(HeldFor::ByHand));
     assert!(due_now().is_empty());
     app.refused("settlement hold --program p --partner nobody --period 2026-04 --reason dispute --by fin");
     app.refused("settlement hold --program p --partner beta --period 2026-04 --reason dispute --by nobody");

@@ -63,6 +63,7 @@ mod crash_points;
 mod decisions;
 mod downtime;
 mod faults;
+mod held;
 mod kills;
 mod late_sends;
 mod letters;

@@ -132,14 +132,6 @@ impl Row {
         text.parse().map_err(|_| LoadError::Corrupt { value: text, what: "a period" })
     }
 
-    /// A period or nothing.
-    ///
-    /// # Errors
-    /// The column is no period.
-    pub fn period_or_null(&self, column: usize) -> Result<Option<Period>, LoadError> {
-        self.string_or_null(column)?.map(|text| text.parse().map_err(|_| LoadError::Corrupt { value: text, what: "a period" })).transpose()
-    }
-
     /// An instant.
     ///
     /// # Errors

@@ -32,8 +32,8 @@ impl Due {
     }
 }
 
-/// The settlements of a period that are released, not held, and have no payout, by partner and currency. One whose payout failed is
-/// retried by a person, not by this.
+/// The settlements of a period that are released and have no payout, by partner and currency. What is held is among them: its payout is
+/// made, waits, and says why. One whose payout failed is retried by a person, not by this.
 ///
 /// # Errors
 /// The programme is not recorded, or the database failed.
@@ -44,12 +44,8 @@ pub async fn due(tx: &DatabaseTransaction, program: &str, period: Period) -> Res
     let query = "SELECT s.partner, s.currency, s.cash_payout_minor FROM settlements s WHERE s.program = ? AND s.period = ? AND s.cash_payout_minor > 0 \
                  AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.kind = 'settlement' AND p.program = s.program AND p.period = s.period \
                    AND p.partner = s.partner AND p.currency = s.currency) \
-                 AND COALESCE((SELECT h.act FROM settlement_holds h WHERE h.program = s.program AND h.partner = s.partner AND h.period = s.period \
-                     ORDER BY h.ordinal DESC LIMIT 1), \
-                   (SELECT CASE WHEN t.status = 'suspended' THEN 'hold' ELSE 'unhold' END FROM statuses t WHERE t.program = s.program \
-                     AND t.partner = s.partner AND t.effective_from <= ? ORDER BY t.effective_from DESC LIMIT 1), 'unhold') = 'unhold' \
                  ORDER BY s.partner, s.currency";
-    let values = vec![program.into(), period.to_string().into(), period.last_day().to_string().into()];
+    let values = vec![program.into(), period.to_string().into()];
     let mut due = Vec::new();
     for row in rows(tx, query, values).await? {
         due.push(Due { program: program.into(), partner: row.text(0)?, period, currency: row.currency(1)?, amount_minor: row.int(2)? });

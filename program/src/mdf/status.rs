@@ -115,12 +115,6 @@ impl Status {
     pub const fn holds(self) -> bool {
         matches!(self, Self::Submitted | Self::AwaitingApproval | Self::Approved)
     }
-
-    /// Whether its amount counts against the budget of its campaign.
-    #[must_use]
-    pub const fn uses_budget(self) -> bool {
-        matches!(self, Self::Submitted | Self::AwaitingApproval | Self::Approved | Self::Paying | Self::Paid)
-    }
 }
 
 impl fmt::Display for Status {
@@ -178,7 +172,7 @@ mod tests {
             assert!(status.moved_to(Status::Cancelled).is_err());
         }
         for status in Status::ALL.into_iter().filter(|status| status.is_open()) {
-            assert!(status.holds() && status.uses_budget());
+            assert!(status.holds());
         }
     }
 }

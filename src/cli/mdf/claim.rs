@@ -16,7 +16,6 @@ use serde_json::Value as Json;
 use workflows::mdf_claim;
 
 use super::proofs::{self, Kept};
-use crate::cli::configured::ConfigArgs;
 #[cfg(feature = "pdf")]
 use crate::cli::pdf;
 use crate::cli::{At, CliError, act, output};
@@ -35,8 +34,6 @@ pub(crate) enum ClaimCommand {
         /// Who does it: as for submit
         #[arg(long)]
         by: String,
-        #[command(flatten)]
-        config: ConfigArgs,
     },
     /// Submit a rejected claim again
     Resubmit {
@@ -115,8 +112,6 @@ pub(crate) struct SubmitArgs {
     /// Who does it: a user of the partner, with the role finance or ops, or an approver of the programme (who then decides nothing of it)
     #[arg(long)]
     by: String,
-    #[command(flatten)]
-    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -139,7 +134,7 @@ fn status(text: &str) -> Result<Status, String> {
 pub(crate) async fn run(at: &At, command: ClaimCommand) -> Result<(), CliError> {
     match command {
         ClaimCommand::Submit(args) => submit(at, &args).await,
-        ClaimCommand::AddProof { id, files, by, config } => add_proof(at, &id, &proofs::keep(&files, &config).await?, &by).await,
+        ClaimCommand::AddProof { id, files, by } => add_proof(at, &id, &proofs::keep(at, &files).await?, &by).await,
         ClaimCommand::Resubmit { id, receipts, amount, by } => resubmit(at, &id, (receipts.as_deref(), amount.as_deref()), &by).await,
         ClaimCommand::Approve { id, by, amount, reason } => approve(at, &id, &by, amount.as_deref(), reason.as_deref()).await,
         ClaimCommand::Reject(args) => reject(at, &args).await,
@@ -164,7 +159,7 @@ async fn waited_for(tx: &DatabaseTransaction, id: &str) -> Result<Option<String>
 }
 
 async fn submit(at: &At, args: &SubmitArgs) -> Result<(), CliError> {
-    let kept = proofs::keep(&args.proofs, &args.config).await?;
+    let kept = proofs::keep(at, &args.proofs).await?;
     let books = at.books().await?;
     let told = act::transact(at, &books, async |tx| {
         let currency = campaigns::find(tx, &args.campaign).await?.currency;
@@ -315,7 +310,7 @@ async fn show(at: &At, args: ShowArgs) -> Result<(), CliError> {
     #[cfg(feature = "pdf")]
     if let Some(file) = args.pdf.file() {
         let unpaid = || CliError::Input(format!("claim {} is {}; the statement of a claim is made when it is paid", claim.id, claim.status));
-        let written = pdf::write_claim(file.to_owned(), args.pdf, statement.ok_or_else(unpaid)?).await?;
+        let written = pdf::write_claim(at, file.to_owned(), args.pdf, statement.ok_or_else(unpaid)?).await?;
         return if at.json { output::json(&json) } else { output::text(&written) };
     }
     if at.json {

@@ -8,9 +8,9 @@ use books::mdf::proofs::NewProof;
 
 use crate::adapters::files::kind::media_type;
 use crate::adapters::files::{BYTES_MAX, Files, FilesError};
-use crate::cli::CliError;
-use crate::cli::configured::ConfigArgs;
+use crate::cli::{At, CliError};
 use crate::cli::error::with_causes;
+use crate::config;
 
 /// A proof that is kept.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ impl Kept {
 }
 
 /// Keeps files where the configuration says; none are no store either.
-pub(super) async fn keep(paths: &[PathBuf], config: &ConfigArgs) -> Result<Vec<Kept>, CliError> {
+pub(super) async fn keep(at: &At, paths: &[PathBuf]) -> Result<Vec<Kept>, CliError> {
     if paths.is_empty() {
         return Ok(Vec::new());
     }
     // All are looked at before the first is kept.
     let read = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-    let files = Files::open(&config.files()?.url)?;
+    let files = Files::open(&config::Files::load(at.config())?.url)?;
     let mut kept = Vec::new();
     for (name, media_type, content) in read {
         let bytes = i64::try_from(content.len()).unwrap_or(i64::MAX);
