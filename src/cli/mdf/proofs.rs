@@ -8,8 +8,8 @@ use books::mdf::proofs::NewProof;
 
 use crate::adapters::files::kind::media_type;
 use crate::adapters::files::{BYTES_MAX, Files, FilesError};
-use crate::cli::{At, CliError};
 use crate::cli::error::with_causes;
+use crate::cli::{At, CliError};
 use crate::config;
 
 /// A proof that is kept.
