@@ -64,6 +64,16 @@ pub enum OpsError {
     /// The schedule is of another version.
     #[error(transparent)]
     Unknown(#[from] UnknownSchedule),
+    /// What the slot works with is not complete yet.
+    #[error("{schedule} {slot} is not due before {due_at}; run it then, or let the service do so")]
+    NotDue {
+        /// The schedule.
+        schedule: String,
+        /// The local time.
+        slot: Slot,
+        /// When it is due.
+        due_at: durable::Instant,
+    },
     /// A review comes first.
     #[error(transparent)]
     ReviewFirst(#[from] ReviewFirst),
@@ -98,6 +108,7 @@ impl OpsError {
             | Self::PayoutOpen { .. }
             | Self::PayoutDue { .. }
             | Self::Unknown(_)
+            | Self::NotDue { .. }
             | Self::ReviewFirst(_)
             | Self::NoMail(_)
             | Self::MailNotNow { .. } => true,
@@ -236,17 +247,23 @@ pub async fn resume_schedule(tx: &DatabaseTransaction, schedule: &str, who: Acto
     Ok(missed)
 }
 
-/// Runs a slot of a schedule now; without a slot, one of the present local time. A paused schedule, too.
+/// Runs a slot of a schedule that is due; without a slot, one of the present local time. A paused schedule, too.
 ///
 /// # Idempotency
 /// (schedule, local time): a slot that has a run returns it.
 ///
 /// # Errors
-/// The person is neither ops nor admin, or there is no such schedule or slot.
+/// The person is neither ops nor admin, there is no such schedule or slot, or the slot is still to come.
 pub async fn run_schedule(tx: &DatabaseTransaction, schedule: &str, slot: Option<Slot>, who: Actor<'_>) -> Result<RunId, OpsError> {
     users::entitled(tx, who.by, &[OPS, ADMIN]).await?;
     let what: Scheduled = schedule.parse()?;
     schedules::record(tx, who.now).await?;
+    if let Some(slot) = slot {
+        let due_at = engine::due_at(tx, schedule, slot).await?;
+        if due_at > who.at() {
+            return Err(OpsError::NotDue { schedule: schedule.to_owned(), slot, due_at });
+        }
+    }
     if let Scheduled::Settlement { program } = &what {
         review_first(tx, program, slot, who).await?;
     }

@@ -123,8 +123,23 @@ pub async fn last(tx: &DatabaseTransaction, program: &str) -> Result<Option<Date
 /// (program, `as_of`): the same day again gives the stored review.
 ///
 /// # Errors
-/// The day can't be reviewed, facts are missing, or the database failed.
+/// The day can't be reviewed or is still to come in the programme's zone, facts are missing, or the database failed.
 pub async fn review(tx: &DatabaseTransaction, program: &str, as_of: Date, now: Instant) -> Result<Vec<Reviewed>, ReviewError> {
+    let zone = versions::load(tx, program, i64::MAX).await?.constant().timezone;
+    if as_of > now.date_in(zone) {
+        return Err(ReviewError::Future { program: program.into(), as_of });
+    }
+    preview(tx, program, as_of, now).await
+}
+
+/// As [`review`], of a day to come too: what it would come to as things stand, for a transaction that is never committed.
+///
+/// # Idempotency
+/// As [`review`].
+///
+/// # Errors
+/// The day can't be reviewed, facts are missing, or the database failed.
+pub async fn preview(tx: &DatabaseTransaction, program: &str, as_of: Date, now: Instant) -> Result<Vec<Reviewed>, ReviewError> {
     let last = last(tx, program).await?;
     if first_row(tx, "SELECT 1 FROM reviews WHERE program = ? AND as_of = ?", vec![program.into(), as_of.to_string().into()]).await?.is_some() {
         return Ok(stored(tx, program, as_of).await?);

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use books::connection::Books;
+use durable::Workflow;
 use serde_json::Value;
-use workflows::SettlementRun;
+use workflows::recertification::ReviewInput;
 use workflows::settlement_run::SettlementInput;
+use workflows::{Recertification, SettlementRun};
 
 use crate::app::{App, Engine};
 use crate::database::Access;
@@ -191,18 +193,31 @@ fn parked(world: &World, workflow: &str) -> Vec<(String, String)> {
     world.books.texts(&query).iter().map(|row| row.split_once('|').map(|(id, error)| (id.to_owned(), error.to_owned())).expect("two parts")).collect()
 }
 
-/// A run of April that nobody has asked about reviews: not by a slot, nor by the command.
-fn start_april(world: &World) {
+/// Refuses a command at a time, and nothing is changed; what it says.
+fn refused(world: &World, clock: &str, line: &str) -> String {
+    let before = world.books.dump();
+    let finished = crate::process::run(world.app.command(line).env("TRIBUTARY_CLOCK__START", clock));
+    assert_eq!(finished.status.code(), Some(2), "tributary {line}\n{}{}", finished.stdout_text(), finished.stderr);
+    crate::database::assert_same(&before, &world.books.dump(), line);
+    finished.stderr
+}
+
+fn start<W: Workflow>(world: &World, key: &str, input: &W::Input) {
     RUNTIME.block_on(async {
         let books = Books::open(&world.app.url()).await.expect("the database opens");
         let tx = books.begin_write().await.expect("a transaction begins");
-        let input = SettlementInput { program: "p".into(), period: "2026-04".into() };
         let now = durable::Instant("2026-02-20T00:00:00Z".parse::<program::calendar::Instant>().expect("an instant").0);
-        durable::runs::start_as::<SettlementRun>(&tx, &input.key(), &input, now).await.expect("a run is started");
+        durable::runs::start_as::<W>(&tx, key, input, now).await.expect("a run is started");
         tx.commit().await.expect("a transaction is committed");
         books.write().clone().close().await.expect("the database closes");
         books.read().clone().close().await.expect("the database closes");
     });
+}
+
+/// A run of April that nobody has asked about reviews: not by a slot, nor by the command.
+fn start_april(world: &World) {
+    let input = SettlementInput { program: "p".into(), period: "2026-04".into() };
+    start::<SettlementRun>(world, &input.key(), &input);
 }
 
 fn a_month_waits_visibly_for_a_review_that_is_parked(engine: Engine) {
@@ -305,10 +320,39 @@ fn from_a_version_on_slots_are_its_own(engine: Engine) {
     world.assert_sound();
 }
 
+fn what_is_not_due_is_not_run(engine: Engine) {
+    let clock = "2026-06-20T00:00:00Z";
+    let (world, _) = worlds(engine, &programme("recertification", MONTHLY, QUARTERLY));
+    world.know_schedules("2026-06-19T12:00:00Z");
+    for (at, schedule, slot) in [
+        (clock, REVIEWS, "2028-01-01T07:00:00"),
+        // The day has begun, its slot is still to come.
+        ("2026-07-01T06:59:59Z", REVIEWS, "2026-07-01T07:00:00"),
+        (clock, SETTLES, "2026-07-01T06:00:00"),
+        ("2026-07-01T05:59:59Z", SETTLES, "2026-07-01T06:00:00"),
+    ] {
+        let said = refused(&world, at, &format!("schedule run {schedule} --slot {slot} --by op"));
+        assert!(said.contains(slot) && said.contains("is not due before"), "{said}");
+    }
+    // Nor is the review of a day to come made by a run that there is all the same.
+    let input = ReviewInput { program: "p".into(), as_of: "2028-01-01".parse().expect("a date") };
+    start::<Recertification>(&world, &input.key(), &input);
+    let serving = world.serve(clock);
+    world.until("it waits for a person", |_| parked(&world, "recertification").len() == 1);
+    serving.stop();
+    let (_, reason) = parked(&world, "recertification").remove(0);
+    assert!(reason.contains("2028-01-01 is still to come"), "{reason}");
+    assert_eq!(world.count("reviews"), 0);
+    world.ok_at(clock, "recertify --program p --as-of 2026-06-20");
+    world.ok_at("2026-07-01T07:00:00Z", "schedule run recertification/p --slot 2026-07-01T07:00:00 --by op");
+    world.assert_sound();
+}
+
 each_engine!(
     months_of_downtime_end_as_if_nothing_had_been_down,
     paused_reviews_hold_no_month_up,
     a_month_waits_visibly_for_a_review_that_is_parked,
     by_hand_a_month_comes_after_its_review_too,
     from_a_version_on_slots_are_its_own,
+    what_is_not_due_is_not_run,
 );

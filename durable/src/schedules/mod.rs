@@ -267,6 +267,19 @@ pub async fn run_slot(
     started(tx, &known, wanted, rule.due_at(wanted), Some(by), now, &starts).await
 }
 
+/// When a slot of a schedule is due.
+///
+/// # Errors
+/// [`ScheduleError::NotFound`], [`ScheduleError::NoSlot`], [`ScheduleError::Database`].
+pub async fn due_at<C: ConnectionTrait>(db: &C, schedule: &str, slot: Slot) -> Result<Instant, ScheduleError> {
+    let known = schedule::Entity::find_by_id(schedule).one(db).await?.ok_or_else(|| ScheduleError::NotFound(schedule.to_owned()))?;
+    let rule = Rule::new(&known.expression, &known.zone)?;
+    if !rule.includes(slot) {
+        return Err(ScheduleError::NoSlot { schedule: schedule.to_owned(), slot });
+    }
+    Ok(rule.due_at(slot))
+}
+
 /// Whether a slot is decided, and the run that it started.
 pub(crate) async fn state<C: ConnectionTrait>(db: &C, schedule: &str, slot: Slot) -> Result<Option<Option<RunId>>, ScheduleError> {
     let found = slot::Entity::find_by_id((schedule.to_owned(), slot.to_string())).one(db).await?;
