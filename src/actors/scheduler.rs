@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use books::connection::Books;
 use books::load::row::LoadError;
+use books::programs;
 use durable::probe::Point;
 use durable::schedules::{self as slots, ScheduleError, ScheduleLine};
 use program::calendar::Instant;
@@ -73,14 +74,18 @@ impl Actor for Scheduler {
     }
 }
 
-/// Records the schedules that the programmes ask for now.
+/// Records the schedules that the programmes ask for now, and that a service knows these programmes.
 ///
 /// # Errors
 /// The database failed, or a programme asks for what is no schedule.
 pub(super) async fn record(books: &Books, now: Instant) -> Result<(), RecordError> {
     let tx = books.begin_write().await.map_err(LoadError::from)?;
-    match schedules::record(&tx, now).await {
-        Ok(_) => Ok(tx.commit().await.map_err(LoadError::from)?),
+    let recorded = async {
+        schedules::record(&tx, now).await?;
+        Ok::<_, RecordError>(programs::note_served(&tx, now).await?)
+    };
+    match recorded.await {
+        Ok(()) => Ok(tx.commit().await.map_err(LoadError::from)?),
         Err(error) => {
             tx.rollback().await.map_err(LoadError::from)?;
             Err(error)
