@@ -250,7 +250,7 @@ pub async fn resume_schedule(tx: &DatabaseTransaction, schedule: &str, who: Acto
 /// Runs a slot of a schedule that is due; without a slot, one of the present local time. A paused schedule, too.
 ///
 /// # Idempotency
-/// (schedule, local time): a slot that has a run returns it.
+/// (schedule, local time): a slot that has a run returns it; where that was cancelled or has failed, its successor.
 ///
 /// # Errors
 /// The person is neither ops nor admin, there is no such schedule or slot, or the slot is still to come.

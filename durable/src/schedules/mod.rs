@@ -16,6 +16,7 @@ use crate::ids::RunId;
 use crate::json::bounded;
 use crate::runs::{self, NewRun, RunError};
 use crate::sql;
+use crate::status::RunStatus;
 
 pub use list::{Change, ScheduleLine, ids, list, next_due};
 pub use order::{Behind, OpenRun, OpenSlot, first_open};
@@ -78,6 +79,8 @@ pub struct Starts {
     pub version: u32,
     /// The business key of the run.
     pub key: String,
+    /// The keys of its successors: each is used where the run of the one before it was cancelled or has failed.
+    pub successors: Vec<String>,
     /// What the run starts with.
     pub input: Value,
 }
@@ -239,13 +242,14 @@ pub async fn resume(tx: &DatabaseTransaction, schedule: &str, now: Instant) -> R
     Ok(count)
 }
 
-/// Runs a slot by hand: one that was missed, one that is still to come, or, without a slot, one at the present local time.
+/// Runs a slot by hand: one that was missed, one that is still to come, one whose run was cancelled or has failed, or, without a slot, one
+/// at the present local time.
 ///
 /// # Errors
 /// [`ScheduleError`].
 ///
 /// # Idempotency
-/// By (schedule, local time): a slot that has a run returns it.
+/// By (schedule, local time): a slot that has a run, at work or done, returns it.
 pub async fn run_slot(
     tx: &DatabaseTransaction,
     schedule: &str,
@@ -260,7 +264,9 @@ pub async fn run_slot(
     if slot.is_some() && !rule.includes(wanted) {
         return Err(ScheduleError::NoSlot { schedule: schedule.to_owned(), slot: wanted });
     }
-    if let Some(Some(run)) = state(tx, schedule, wanted).await? {
+    if let Some(Some(run)) = state(tx, schedule, wanted).await?
+        && !is_given_up(tx, &run).await?
+    {
         return Ok(run);
     }
     let starts = start(wanted);
@@ -314,13 +320,30 @@ async fn started(
     now: Instant,
     starts: &Starts,
 ) -> Result<RunId, ScheduleError> {
-    let new = NewRun { workflow: &known.workflow, version: starts.version, key: &starts.key, input: &starts.input, parent: None };
-    let run = runs::start(tx, &new, now).await?.run;
+    let run = start_anew(tx, &known.workflow, starts, now).await?;
     let text = "INSERT INTO schedule_slots (schedule, slot, due_at, state, run, by_whom, decided_at) VALUES (?, ?, ?, 'started', ?, ?, ?) \
                 ON CONFLICT (schedule, slot) DO UPDATE SET state = 'started', run = excluded.run, by_whom = excluded.by_whom, decided_at = excluded.decided_at";
     let values = [known.id.as_str().into(), slot.to_string().into(), due_at.0.into(), run.as_str().into(), by.map(bounded).into(), now.0.into()];
     sql::execute(tx, text, values).await?;
     Ok(run)
+}
+
+/// Starts the run, or finds it; where it was cancelled or has failed, the next of its successors.
+async fn start_anew(tx: &DatabaseTransaction, workflow: &str, starts: &Starts, now: Instant) -> Result<RunId, ScheduleError> {
+    let new = |key| NewRun { workflow, version: starts.version, key, input: &starts.input, parent: None };
+    let mut started = runs::start(tx, &new(&starts.key), now).await?;
+    for key in &starts.successors {
+        if started.fresh || !is_given_up(tx, &started.run).await? {
+            break;
+        }
+        started = runs::start(tx, &new(key), now).await?;
+    }
+    Ok(started.run)
+}
+
+/// Whether a run was cancelled or has failed: what it was to do is still to be done.
+async fn is_given_up(tx: &DatabaseTransaction, run: &RunId) -> Result<bool, RunError> {
+    Ok(matches!(runs::status(tx, run).await?, RunStatus::Cancelled | RunStatus::Failed))
 }
 
 async fn look_until(tx: &DatabaseTransaction, schedule: &str, until: Slot) -> Result<(), DbErr> {
