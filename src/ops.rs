@@ -5,19 +5,20 @@ use books::load::row::LoadError;
 use books::load::versions;
 use books::payouts::due::{self, Due};
 use books::payouts::record;
+use books::review::ReviewError;
 use books::users::{self, ADMIN, FINANCE, OPS, PersonError};
 use durable::operate::{self, Cancelled, OperateError};
 use durable::outbox::{self, OutboxError};
 use durable::schedules::{self as engine, ScheduleError, Slot};
 use durable::{RunId, RunStatus, Workflow, runs};
-use program::calendar::{Instant, Period};
+use program::calendar::{Date, Instant, Period};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value as Json, json};
 use workflows::payout::PayoutInput;
 use workflows::recertification::{self, ReviewFirst, ReviewsError};
 use workflows::{PayoutRun, mdf_claim};
 
-use crate::schedules::{self, RecordError, Scheduled, UnknownSchedule};
+use crate::schedules::{self, Deciding, RecordError, Scheduled, UnknownSchedule};
 
 /// Characters of a reason at most.
 const REASON_MAX: usize = 500;
@@ -77,6 +78,9 @@ pub enum OpsError {
     /// A review comes first.
     #[error(transparent)]
     ReviewFirst(#[from] ReviewFirst),
+    /// The review can't be made any more.
+    #[error(transparent)]
+    TooLate(#[from] ReviewError),
     /// Nobody can say whether a review comes first.
     #[error(transparent)]
     Reviews(#[from] ReviewsError),
@@ -103,6 +107,7 @@ impl OpsError {
         match self {
             Self::Load(_) | Self::Claim(_) | Self::Record(_) | Self::Reviews(_) | Self::Outbox(_) => false,
             Self::Person(error) => error.is_input(),
+            Self::TooLate(error) => error.is_input(),
             Self::Run(OperateError::Run(error)) => is_wrong_run(error),
             Self::Run(_)
             | Self::PayoutOpen { .. }
@@ -253,7 +258,7 @@ pub async fn resume_schedule(tx: &DatabaseTransaction, schedule: &str, who: Acto
 /// (schedule, local time): a slot that has a run returns it; where that was cancelled or has failed, its successor.
 ///
 /// # Errors
-/// The person is neither ops nor admin, there is no such schedule or slot, or the slot is still to come.
+/// The person is neither ops nor admin, there is no such schedule or slot, or the slot is still to come, or comes after what it is for.
 pub async fn run_schedule(tx: &DatabaseTransaction, schedule: &str, slot: Option<Slot>, who: Actor<'_>) -> Result<RunId, OpsError> {
     users::entitled(tx, who.by, &[OPS, ADMIN]).await?;
     let what: Scheduled = schedule.parse()?;
@@ -264,8 +269,13 @@ pub async fn run_schedule(tx: &DatabaseTransaction, schedule: &str, slot: Option
             return Err(OpsError::NotDue { schedule: schedule.to_owned(), slot, due_at });
         }
     }
-    if let Scheduled::Settlement { program } = &what {
-        review_first(tx, program, slot, who).await?;
+    match &what {
+        Scheduled::Settlement { program } => review_first(tx, program, day_of(tx, program, slot, who).await?).await?,
+        Scheduled::Recertification { program } => {
+            let day = day_of(tx, program, slot, who).await?;
+            Deciding::load(tx, &what).await?.too_late(day).map_or(Ok(()), Err)?;
+        }
+        Scheduled::LotExpiry { .. } | Scheduled::CertificationNotices => {}
     }
     let run = engine::run_slot(tx, schedule, slot, who.by, who.at(), |slot| what.starts(slot)).await?;
     let detail = json!({ "slot": slot.map(|slot| slot.to_string()), "run": run });
@@ -273,10 +283,14 @@ pub async fn run_schedule(tx: &DatabaseTransaction, schedule: &str, slot: Option
     Ok(run)
 }
 
-/// Refuses to settle a month by a slot before the reviews that its tiers come from.
-async fn review_first(tx: &DatabaseTransaction, program: &str, slot: Option<Slot>, who: Actor<'_>) -> Result<(), OpsError> {
+/// The local day of a slot, or of now.
+async fn day_of(tx: &DatabaseTransaction, program: &str, slot: Option<Slot>, who: Actor<'_>) -> Result<Date, LoadError> {
     let zone = versions::load(tx, program, i64::MAX).await?.constant().timezone;
-    let day = slot.map_or_else(|| who.now.date_in(zone), |slot| slot.0.date());
+    Ok(slot.map_or_else(|| who.now.date_in(zone), |slot| slot.0.date()))
+}
+
+/// Refuses to settle a month by a slot before the reviews that its tiers come from.
+async fn review_first(tx: &DatabaseTransaction, program: &str, day: Date) -> Result<(), OpsError> {
     match recertification::first_before(tx, program, Period::of(day).previous()).await? {
         Some(review) => Err(review.into()),
         None => Ok(()),

@@ -11,9 +11,10 @@ use std::str::FromStr;
 use books::load::row::LoadError;
 use books::load::versions;
 use books::programs;
+use books::review::{Made, ReviewError};
 use durable::Workflow;
-use durable::schedules::{self, Behind, Plan, ScheduleError, Slot, Starts};
-use program::calendar::{Instant, Period};
+use durable::schedules::{self, Behind, Decision, Plan, ScheduleError, Slot, Starts};
+use program::calendar::{Date, Instant, Period};
 use program::programme::Programme;
 use program::version::Versions;
 use sea_orm::DatabaseTransaction;
@@ -149,6 +150,43 @@ impl Scheduled {
             }
         };
         Starts { version, successors: again::successors(&key), key, input }
+    }
+}
+
+/// What becomes of the slots of a schedule, by what the books say: loaded once, for all that are due.
+#[derive(Debug)]
+pub struct Deciding<'a> {
+    what: &'a Scheduled,
+    /// Of a schedule of reviews.
+    reviews: Option<Made>,
+}
+
+impl<'a> Deciding<'a> {
+    /// Of a schedule.
+    ///
+    /// # Errors
+    /// The programme is not recorded, or the database failed.
+    pub async fn load(tx: &DatabaseTransaction, what: &'a Scheduled) -> Result<Self, LoadError> {
+        let reviews = match what {
+            Scheduled::Recertification { program } => Some(Made::load(tx, program).await?),
+            Scheduled::Settlement { .. } | Scheduled::LotExpiry { .. } | Scheduled::CertificationNotices => None,
+        };
+        Ok(Self { what, reviews })
+    }
+
+    /// Why what a day's slot is for can never be done any more: a review that a later one has overtaken, or whose month is final.
+    #[must_use]
+    pub fn too_late(&self, day: Date) -> Option<ReviewError> {
+        self.reviews.as_ref()?.too_late(day)
+    }
+
+    /// What becomes of a slot that is due.
+    #[must_use]
+    pub fn decide(&self, slot: Slot) -> Decision {
+        match self.too_late(slot.0.date()) {
+            Some(error) => Decision::Miss(error.to_string()),
+            None => Decision::Start(self.what.starts(slot)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use program::calendar::Instant;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::{Shared, causes};
-use crate::schedules::{self, RecordError, Scheduled};
+use crate::schedules::{self, Deciding, RecordError, Scheduled};
 
 /// The longest time between two looks at the clock.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -93,6 +93,15 @@ pub(super) async fn record(books: &Books, now: Instant) -> Result<(), RecordErro
     }
 }
 
+/// Why a schedule's slots can't be decided.
+#[derive(Debug, thiserror::Error)]
+enum FireError {
+    #[error(transparent)]
+    Books(#[from] LoadError),
+    #[error(transparent)]
+    Slots(#[from] ScheduleError),
+}
+
 /// Fires what is due, in order, and says how many slots were decided.
 async fn fire(shared: &Shared, now: Instant, waiting: &mut BTreeMap<String, String>) -> Result<usize, ScheduleError> {
     let books = &shared.books;
@@ -108,7 +117,11 @@ async fn fire(shared: &Shared, now: Instant, waiting: &mut BTreeMap<String, Stri
             continue;
         };
         let tx = books.begin_write().await?;
-        match slots::fire_due(&tx, &line.id, &what.behind(), || shared.clock.now(), |slot| what.starts(slot)).await {
+        let fired = async {
+            let deciding = Deciding::load(&tx, &what).await?;
+            Ok::<_, FireError>(slots::fire_due(&tx, &line.id, &what.behind(), || shared.clock.now(), |slot| deciding.decide(slot)).await?)
+        };
+        match fired.await {
             Ok(decided) => {
                 passes(shared, Point::BeforeResult, !decided.is_empty());
                 tx.commit().await?;

@@ -85,6 +85,21 @@ pub struct Starts {
     pub input: Value,
 }
 
+/// What becomes of a slot that is due.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Its run is started.
+    Start(Starts),
+    /// It is recorded as missed, for a reason.
+    Miss(String),
+}
+
+impl From<Starts> for Decision {
+    fn from(starts: Starts) -> Self {
+        Self::Start(starts)
+    }
+}
+
 /// A slot that was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
@@ -150,7 +165,7 @@ fn change_from(known: &schedule::Model, rule: &Rule, plan: &Plan<'_>, now: Insta
     Ok((Instant(decided_at.0.saturating_sub(i64::from(is_in_gap)).max(known.rules_from)), looked_until))
 }
 
-/// Decides, in order, at most [`PASS_MAX`] slots that are due: each starts its run, or is missed because the schedule is paused. It stops at
+/// Decides, in order, at most [`PASS_MAX`] slots that are due: each is what `decide` says, or missed because the schedule is paused. It stops at
 /// a slot that has to wait: for the run of the one before it, where slots go in turn, or for a slot that it is behind. A run that it starts
 /// is younger than the end of those it has waited for.
 ///
@@ -159,12 +174,12 @@ fn change_from(known: &schedule::Model, rule: &Rule, plan: &Plan<'_>, now: Insta
 ///
 /// # Idempotency
 /// By (schedule, local time).
-pub async fn fire_due(
+pub async fn fire_due<D: Into<Decision>>(
     tx: &DatabaseTransaction,
     schedule: &str,
     behind: &[Behind],
     clock: impl Fn() -> Instant + Send,
-    start: impl Fn(Slot) -> Starts + Send,
+    decide: impl Fn(Slot) -> D + Send,
 ) -> Result<Vec<Decided>, ScheduleError> {
     let known = locked(tx, schedule).await?;
     let now = clock();
@@ -186,13 +201,14 @@ pub async fn fire_due(
             break;
         }
         looked_until = next;
-        let run = if known.paused == 1 {
-            missed(tx, &known, next, due_at, now).await?;
-            None
-        } else {
-            let starts = start(next);
+        let decision = if known.paused == 1 { Decision::Miss(why_paused(&known)) } else { decide(next).into() };
+        let run = match decision {
+            Decision::Miss(reason) => {
+                missed(tx, &known, next, due_at, &reason, now).await?;
+                None
+            }
             // Not the time of the look: a run that it waited for may have ended since.
-            Some(started(tx, &known, next, due_at, None, clock(), &starts).await?)
+            Decision::Start(starts) => Some(started(tx, &known, next, due_at, None, clock(), &starts).await?),
         };
         decided.push(Decided { slot: next, due_at, run });
     }
@@ -232,7 +248,7 @@ pub async fn resume(tx: &DatabaseTransaction, schedule: &str, now: Instant) -> R
             }
             looked_until = next;
             if due_at.0 > known.rules_from && state(tx, schedule, next).await?.is_none() {
-                missed(tx, &known, next, due_at, now).await?;
+                missed(tx, &known, next, due_at, &why_paused(&known), now).await?;
                 count += 1;
             }
         }
@@ -303,9 +319,12 @@ async fn locked(tx: &DatabaseTransaction, schedule: &str) -> Result<schedule::Mo
     schedule::Entity::find_by_id(schedule).one(tx).await?.ok_or_else(|| ScheduleError::NotFound(schedule.to_owned()))
 }
 
-async fn missed(tx: &DatabaseTransaction, known: &schedule::Model, slot: Slot, due_at: Instant, now: Instant) -> Result<(), DbErr> {
+fn why_paused(known: &schedule::Model) -> String {
     let reason = known.paused_reason.as_deref().unwrap_or_default();
-    let reason = format!("the schedule was paused by {}: {reason}", known.paused_by.as_deref().unwrap_or_default());
+    format!("the schedule was paused by {}: {reason}", known.paused_by.as_deref().unwrap_or_default())
+}
+
+async fn missed(tx: &DatabaseTransaction, known: &schedule::Model, slot: Slot, due_at: Instant, reason: &str, now: Instant) -> Result<(), DbErr> {
     let text = "INSERT INTO schedule_slots (schedule, slot, due_at, state, reason, decided_at) VALUES (?, ?, ?, 'missed', ?, ?)";
     sql::execute(tx, text, [known.id.as_str().into(), slot.to_string().into(), due_at.0.into(), reason.into(), now.0.into()]).await?;
     Ok(())
