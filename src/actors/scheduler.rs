@@ -112,6 +112,9 @@ async fn fire(shared: &Shared, now: Instant, waiting: &mut BTreeMap<String, Stri
     let mut count = 0;
     for line in slots::list(books.read(), at, schedules::behind).await? {
         tell_waiting(waiting, &line);
+        if line.waits_for.is_some() {
+            continue;
+        }
         let Ok(what) = line.id.parse::<Scheduled>() else {
             tracing::error!(schedule = line.id, "schedule.unknown");
             continue;

@@ -181,6 +181,9 @@ pub async fn fire_due<D: Into<Decision>>(
     clock: impl Fn() -> Instant + Send,
     decide: impl Fn(Slot) -> D + Send,
 ) -> Result<Vec<Decided>, ScheduleError> {
+    if !is_ready(tx, schedule, behind, clock()).await? {
+        return Ok(Vec::new());
+    }
     let known = locked(tx, schedule).await?;
     let now = clock();
     let rule = Rule::new(&known.expression, &known.zone)?;
@@ -214,6 +217,22 @@ pub async fn fire_due<D: Into<Decision>>(
     }
     look_until(tx, schedule, looked_until).await?;
     Ok(decided)
+}
+
+/// Whether a slot is due that waits for nothing, as a look without a lock finds it: nothing is written for one that waits, be it for weeks.
+async fn is_ready(tx: &DatabaseTransaction, schedule: &str, behind: &[Behind], now: Instant) -> Result<bool, ScheduleError> {
+    let known = schedule::Entity::find_by_id(schedule).one(tx).await?.ok_or_else(|| ScheduleError::NotFound(schedule.to_owned()))?;
+    let rule = Rule::new(&known.expression, &known.zone)?;
+    let looked_until: Slot = known.looked_until.parse()?;
+    if rule.slots_after(looked_until).next().is_none_or(|slot| rule.due_at(slot) > now) {
+        return Ok(false);
+    }
+    match next_slot(&rule, &known)?.map(|slot| (slot, rule.due_at(slot))) {
+        Some((slot, due_at)) if due_at <= now && known.paused == 0 && state(tx, schedule, slot).await?.is_none() => {
+            Ok(order::first_before(tx, &known, behind, slot, due_at).await?.is_none())
+        }
+        Some(_) | None => Ok(true),
+    }
 }
 
 /// Pauses a schedule: its slots are missed until it is resumed.

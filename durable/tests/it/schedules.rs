@@ -22,6 +22,7 @@ on_both!(
     a_slot_is_not_spent_on_a_run_that_was_given_up,
     slots_go_in_turn,
     slots_wait_for_those_they_are_behind,
+    what_waits_writes_nothing,
     another_rule_holds_after_what_is_due,
     a_rule_without_slots_fires_nothing,
     clocks_that_change_and_jump,
@@ -325,6 +326,33 @@ async fn slots_wait_for_those_they_are_behind(kind: Kind) {
     end_runs(&place).await;
     assert_eq!(fire_behind(&place, "review", january).await, ["2027-01-01T02:30:00 started"]);
     end_runs(&place).await;
+    place.assert_sound().await;
+}
+
+/// A slot may wait for weeks, and is looked at twice a second.
+async fn what_waits_writes_nothing(kind: Kind) {
+    let place = Place::new(kind).await;
+    let known = instant("2026-02-15T00:00:00Z");
+    put(&place, &Plan { in_turn: true, ..MONTHLY }, known).await;
+    put(&place, &REVIEW, known).await;
+    let now = instant("2026-04-20T00:00:00Z");
+    assert_eq!(fire_behind(&place, "settle", now).await, ["2026-03-01T02:30:00 started"]);
+    let refusal = match kind {
+        Kind::Sqlite => ["CREATE TRIGGER quiet BEFORE UPDATE ON schedules BEGIN SELECT RAISE(ABORT, 'it is written'); END", "DROP TRIGGER quiet"],
+        Kind::Postgres => [
+            "CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'it is written'; END $$; \
+             CREATE TRIGGER quiet BEFORE UPDATE ON schedules FOR EACH ROW EXECUTE FUNCTION quiet()",
+            "DROP TRIGGER quiet ON schedules",
+        ],
+    };
+    place.execute(refusal[0]).await;
+    // The run of March has not ended, and April's review is behind it; then nothing is due.
+    assert_eq!(fire_behind(&place, "settle", now).await, Vec::<String>::new());
+    assert_eq!(fire_behind(&place, "review", now).await, Vec::<String>::new());
+    assert_eq!(fire_behind(&place, "review", known).await, Vec::<String>::new());
+    place.execute(refusal[1]).await;
+    end_runs(&place).await;
+    assert_eq!(fire_behind(&place, "settle", now).await, ["2026-04-01T02:30:00 started"]);
     place.assert_sound().await;
 }
 
