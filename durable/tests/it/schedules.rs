@@ -210,7 +210,7 @@ async fn a_slot_is_not_spent_on_a_run_that_was_given_up(kind: Kind) {
     let begun = starts(slot);
     let new = NewRun { workflow: MONTHLY.workflow, version: 1, key: &begun.key, input: &begun.input, parent: None };
     let first = place.tx(async |tx| runs::start(tx, &new, instant("2026-02-01T00:00:00Z")).await).await.run;
-    let give_up = "UPDATE workflow_runs SET finished_at = 1, error = 'no', status = ";
+    let give_up = "UPDATE workflow_runs SET finished_at = 1, error = 'no', status_by = 'ops', status = ";
     place.execute(&format!("{give_up} 'cancelled'")).await;
     assert_eq!(fire(&place, "settle", now).await, ["2026-02-01T02:30:00 started"]);
     let keys = async || place.tx(async |tx| runs::list(tx, &runs::Filter::default()).await).await.into_iter().map(|run| run.key).collect::<Vec<_>>();
