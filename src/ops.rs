@@ -5,19 +5,20 @@ use books::load::row::LoadError;
 use books::load::versions;
 use books::payouts::due::{self, Due};
 use books::payouts::record;
+use books::review::ReviewError;
 use books::users::{self, ADMIN, FINANCE, OPS, PersonError};
 use durable::operate::{self, Cancelled, OperateError};
 use durable::outbox::{self, OutboxError};
 use durable::schedules::{self as engine, ScheduleError, Slot};
 use durable::{RunId, RunStatus, Workflow, runs};
-use program::calendar::{Instant, Period};
+use program::calendar::{Date, Instant, Period};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value as Json, json};
 use workflows::payout::PayoutInput;
 use workflows::recertification::{self, ReviewFirst, ReviewsError};
 use workflows::{PayoutRun, mdf_claim};
 
-use crate::schedules::{self, RecordError, Scheduled, UnknownSchedule};
+use crate::schedules::{self, Deciding, RecordError, Scheduled, UnknownSchedule};
 
 /// Characters of a reason at most.
 const REASON_MAX: usize = 500;
@@ -64,9 +65,22 @@ pub enum OpsError {
     /// The schedule is of another version.
     #[error(transparent)]
     Unknown(#[from] UnknownSchedule),
+    /// What the slot works with is not complete yet.
+    #[error("{schedule} {slot} is not due before {due_at}; run it then, or let the service do so")]
+    NotDue {
+        /// The schedule.
+        schedule: String,
+        /// The local time.
+        slot: Slot,
+        /// When it is due.
+        due_at: durable::Instant,
+    },
     /// A review comes first.
     #[error(transparent)]
     ReviewFirst(#[from] ReviewFirst),
+    /// The review can't be made any more.
+    #[error(transparent)]
+    TooLate(#[from] ReviewError),
     /// Nobody can say whether a review comes first.
     #[error(transparent)]
     Reviews(#[from] ReviewsError),
@@ -93,11 +107,13 @@ impl OpsError {
         match self {
             Self::Load(_) | Self::Claim(_) | Self::Record(_) | Self::Reviews(_) | Self::Outbox(_) => false,
             Self::Person(error) => error.is_input(),
+            Self::TooLate(error) => error.is_input(),
             Self::Run(OperateError::Run(error)) => is_wrong_run(error),
             Self::Run(_)
             | Self::PayoutOpen { .. }
             | Self::PayoutDue { .. }
             | Self::Unknown(_)
+            | Self::NotDue { .. }
             | Self::ReviewFirst(_)
             | Self::NoMail(_)
             | Self::MailNotNow { .. } => true,
@@ -236,19 +252,30 @@ pub async fn resume_schedule(tx: &DatabaseTransaction, schedule: &str, who: Acto
     Ok(missed)
 }
 
-/// Runs a slot of a schedule now; without a slot, one of the present local time. A paused schedule, too.
+/// Runs a slot of a schedule that is due; without a slot, one of the present local time. A paused schedule, too.
 ///
 /// # Idempotency
-/// (schedule, local time): a slot that has a run returns it.
+/// (schedule, local time): a slot that has a run returns it; where that was cancelled or has failed, its successor.
 ///
 /// # Errors
-/// The person is neither ops nor admin, or there is no such schedule or slot.
+/// The person is neither ops nor admin, there is no such schedule or slot, or the slot is still to come, or comes after what it is for.
 pub async fn run_schedule(tx: &DatabaseTransaction, schedule: &str, slot: Option<Slot>, who: Actor<'_>) -> Result<RunId, OpsError> {
     users::entitled(tx, who.by, &[OPS, ADMIN]).await?;
     let what: Scheduled = schedule.parse()?;
     schedules::record(tx, who.now).await?;
-    if let Scheduled::Settlement { program } = &what {
-        review_first(tx, program, slot, who).await?;
+    if let Some(slot) = slot {
+        let due_at = engine::due_at(tx, schedule, slot).await?;
+        if due_at > who.at() {
+            return Err(OpsError::NotDue { schedule: schedule.to_owned(), slot, due_at });
+        }
+    }
+    match &what {
+        Scheduled::Settlement { program } => review_first(tx, program, day_of(tx, program, slot, who).await?).await?,
+        Scheduled::Recertification { program } => {
+            let day = day_of(tx, program, slot, who).await?;
+            Deciding::load(tx, &what).await?.too_late(day).map_or(Ok(()), Err)?;
+        }
+        Scheduled::LotExpiry { .. } | Scheduled::CertificationNotices => {}
     }
     let run = engine::run_slot(tx, schedule, slot, who.by, who.at(), |slot| what.starts(slot)).await?;
     let detail = json!({ "slot": slot.map(|slot| slot.to_string()), "run": run });
@@ -256,10 +283,14 @@ pub async fn run_schedule(tx: &DatabaseTransaction, schedule: &str, slot: Option
     Ok(run)
 }
 
-/// Refuses to settle a month by a slot before the reviews that its tiers come from.
-async fn review_first(tx: &DatabaseTransaction, program: &str, slot: Option<Slot>, who: Actor<'_>) -> Result<(), OpsError> {
+/// The local day of a slot, or of now.
+async fn day_of(tx: &DatabaseTransaction, program: &str, slot: Option<Slot>, who: Actor<'_>) -> Result<Date, LoadError> {
     let zone = versions::load(tx, program, i64::MAX).await?.constant().timezone;
-    let day = slot.map_or_else(|| who.now.date_in(zone), |slot| slot.0.date());
+    Ok(slot.map_or_else(|| who.now.date_in(zone), |slot| slot.0.date()))
+}
+
+/// Refuses to settle a month by a slot before the reviews that its tiers come from.
+async fn review_first(tx: &DatabaseTransaction, program: &str, day: Date) -> Result<(), OpsError> {
     match recertification::first_before(tx, program, Period::of(day).previous()).await? {
         Some(review) => Err(review.into()),
         None => Ok(()),

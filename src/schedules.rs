@@ -11,9 +11,10 @@ use std::str::FromStr;
 use books::load::row::LoadError;
 use books::load::versions;
 use books::programs;
+use books::review::{Made, ReviewError};
 use durable::Workflow;
-use durable::schedules::{self, Behind, Plan, ScheduleError, Slot, Starts};
-use program::calendar::{Instant, Period};
+use durable::schedules::{self, Behind, Decision, Plan, ScheduleError, Slot, Starts};
+use program::calendar::{Date, Instant, Period};
 use program::programme::Programme;
 use program::version::Versions;
 use sea_orm::DatabaseTransaction;
@@ -22,7 +23,7 @@ use workflows::certification_notices::NoticesInput;
 use workflows::lot_expiry::ExpiryInput;
 use workflows::recertification::{self, ReviewInput};
 use workflows::settlement_run::SettlementInput;
-use workflows::{CertificationNotices, LotExpiry, Recertification, SettlementRun};
+use workflows::{CertificationNotices, LotExpiry, Recertification, SettlementRun, again};
 
 /// When lots expire: daily in the programme's zone, before a settlement of the same day.
 const LOT_EXPIRY_AT: &str = "0 30 0 * * *";
@@ -124,31 +125,67 @@ impl Scheduled {
     /// What a slot starts, by its local date: a settlement the month before, all else the day itself.
     ///
     /// # Idempotency
-    /// The key is that of whoever else starts the same: a month that `settle` has begun is not begun again by its slot.
+    /// The key is that of whoever else starts the same: a month that `settle` has begun is not begun again by its slot, but where that run was
+    /// cancelled or has failed.
     #[must_use]
     pub fn starts(&self, slot: Slot) -> Starts {
         let day = slot.0.date();
-        match self {
+        let (version, key, input) = match self {
             Self::Settlement { program } => {
                 let period = Period::of(day).previous().to_string();
                 let input = SettlementInput { program: program.clone(), period };
-                let json = json!({ "program": input.program, "period": input.period });
-                Starts { version: SettlementRun::VERSION, key: input.key(), input: json }
+                (SettlementRun::VERSION, input.key(), json!({ "program": input.program, "period": input.period }))
             }
             Self::Recertification { program } => {
                 let input = ReviewInput { program: program.clone(), as_of: day };
-                let json = json!({ "program": input.program, "as_of": input.as_of });
-                Starts { version: Recertification::VERSION, key: input.key(), input: json }
+                (Recertification::VERSION, input.key(), json!({ "program": input.program, "as_of": input.as_of }))
             }
             Self::LotExpiry { program } => {
                 let input = ExpiryInput { program: program.clone(), day };
-                let json = json!({ "program": input.program, "day": input.day });
-                Starts { version: LotExpiry::VERSION, key: input.key(), input: json }
+                (LotExpiry::VERSION, input.key(), json!({ "program": input.program, "day": input.day }))
             }
             Self::CertificationNotices => {
                 let input = NoticesInput { day };
-                Starts { version: CertificationNotices::VERSION, key: input.key(), input: json!({ "day": input.day }) }
+                (CertificationNotices::VERSION, input.key(), json!({ "day": input.day }))
             }
+        };
+        Starts { version, successors: again::successors(&key), key, input }
+    }
+}
+
+/// What becomes of the slots of a schedule, by what the books say: loaded once, for all that are due.
+#[derive(Debug)]
+pub struct Deciding<'a> {
+    what: &'a Scheduled,
+    /// Of a schedule of reviews.
+    reviews: Option<Made>,
+}
+
+impl<'a> Deciding<'a> {
+    /// Of a schedule.
+    ///
+    /// # Errors
+    /// The programme is not recorded, or the database failed.
+    pub async fn load(tx: &DatabaseTransaction, what: &'a Scheduled) -> Result<Self, LoadError> {
+        let reviews = match what {
+            Scheduled::Recertification { program } => Some(Made::load(tx, program).await?),
+            Scheduled::Settlement { .. } | Scheduled::LotExpiry { .. } | Scheduled::CertificationNotices => None,
+        };
+        Ok(Self { what, reviews })
+    }
+
+    /// Why what a day's slot is for can never be done any more: a review that a later one has overtaken, or whose month is final.
+    #[must_use]
+    pub fn too_late(&self, day: Date) -> Option<ReviewError> {
+        self.reviews.as_ref()?.too_late(day)
+    }
+
+    /// What becomes of a slot that is due.
+    #[must_use]
+    pub fn decide(&self, slot: Slot) -> Decision {
+        match self.too_late(slot.0.date()) {
+            Some(error) => Decision::Miss(error.to_string()),
+            None => Decision::Start(self.what.starts(slot)),
         }
     }
 }

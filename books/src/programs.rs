@@ -172,6 +172,20 @@ pub async fn ids(tx: &DatabaseTransaction) -> Result<Vec<String>, LoadError> {
     rows(tx, "SELECT id FROM programs ORDER BY id", vec![]).await?.iter().map(|row| row.string(0)).collect()
 }
 
+/// Notes since when a service knows the programmes that are recorded. Only a service says so, whatever a command does on the way.
+///
+/// # Idempotency
+/// By programme: the first time stands.
+///
+/// # Errors
+/// The database failed.
+pub async fn note_served(tx: &DatabaseTransaction, now: Instant) -> Result<(), LoadError> {
+    let insert = "INSERT INTO served_programs (program, since) SELECT p.id, CAST(? AS BIGINT) FROM programs p \
+                  WHERE NOT EXISTS (SELECT 1 FROM served_programs s WHERE s.program = p.id) ON CONFLICT (program) DO NOTHING";
+    execute(tx, insert, vec![now.0.into()]).await?;
+    Ok(())
+}
+
 /// Whether a partner is recorded.
 ///
 /// # Errors

@@ -13,8 +13,12 @@ use sea_orm::DatabaseTransaction;
 
 use crate::load::row::{LoadError, execute, first_row, rows};
 use crate::load::{Knowledge, deals, revenue, versions};
+use crate::settlement::SettleError;
 use crate::settlement::tiers::{self, requires_name};
-use crate::settlement::{SettleError, freeze};
+
+mod made;
+
+pub use made::Made;
 
 /// The result of one member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +104,15 @@ impl ReviewError {
             Self::FinalPeriod { .. } | Self::BeforeFirst { .. } | Self::OutOfOrder { .. } | Self::Future { .. } | Self::Data { .. } => true,
         }
     }
+
+    /// Whether the review can never be made any more, whatever anybody mends.
+    #[must_use]
+    pub fn is_too_late(&self) -> bool {
+        match self {
+            Self::FinalPeriod { .. } | Self::BeforeFirst { .. } | Self::OutOfOrder { .. } => true,
+            Self::Settle(_) | Self::Future { .. } | Self::Data { .. } => false,
+        }
+    }
 }
 
 impl From<LoadError> for ReviewError {
@@ -123,22 +136,29 @@ pub async fn last(tx: &DatabaseTransaction, program: &str) -> Result<Option<Date
 /// (program, `as_of`): the same day again gives the stored review.
 ///
 /// # Errors
-/// The day can't be reviewed, facts are missing, or the database failed.
+/// The day can't be reviewed or is still to come in the programme's zone, facts are missing, or the database failed.
 pub async fn review(tx: &DatabaseTransaction, program: &str, as_of: Date, now: Instant) -> Result<Vec<Reviewed>, ReviewError> {
-    let last = last(tx, program).await?;
-    if first_row(tx, "SELECT 1 FROM reviews WHERE program = ? AND as_of = ?", vec![program.into(), as_of.to_string().into()]).await?.is_some() {
+    let zone = versions::load(tx, program, i64::MAX).await?.constant().timezone;
+    if as_of > now.date_in(zone) {
+        return Err(ReviewError::Future { program: program.into(), as_of });
+    }
+    preview(tx, program, as_of, now).await
+}
+
+/// As [`review`], of a day to come too: what it would come to as things stand, for a transaction that is never committed.
+///
+/// # Idempotency
+/// As [`review`].
+///
+/// # Errors
+/// The day can't be reviewed, facts are missing, or the database failed.
+pub async fn preview(tx: &DatabaseTransaction, program: &str, as_of: Date, now: Instant) -> Result<Vec<Reviewed>, ReviewError> {
+    let made = Made::load(tx, program).await?;
+    if made.is_made(as_of) {
         return Ok(stored(tx, program, as_of).await?);
     }
-    if let Some(last) = last.filter(|last| as_of < *last) {
-        return Err(ReviewError::OutOfOrder { program: program.into(), last, as_of });
-    }
-    if let Some(frozen) = freeze::last(tx, program).await?.filter(|frozen| Period::of(as_of) <= frozen.period) {
-        let first_period = versions::load(tx, program, i64::MAX).await?.constant().settlement.first_period;
-        return Err(if Period::of(as_of) < first_period {
-            ReviewError::BeforeFirst { program: program.into(), as_of, first_period }
-        } else {
-            ReviewError::FinalPeriod { program: program.into(), as_of, period: frozen.period.min(Period::of(as_of)) }
-        });
+    if let Some(error) = made.too_late(as_of) {
+        return Err(error);
     }
     let seq = crate::gate::advance(tx, "review", &format!("{program} {as_of}"), now).await?;
     let mut knowledge = Knowledge::load(tx, program, seq).await?;

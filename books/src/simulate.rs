@@ -235,7 +235,7 @@ impl History {
 async fn review_again(tx: &DatabaseTransaction, program: &str, as_of: Date, seq: i64, now: Instant) -> Result<(), SimulateError> {
     execute(tx, "DELETE FROM recordings WHERE seq = ?", vec![seq.into()]).await?;
     set_gate(tx, seq - 1).await?;
-    review::review(tx, program, as_of, now).await.map_err(SimulateError::ReviewAnew)?;
+    review::preview(tx, program, as_of, now).await.map_err(SimulateError::ReviewAnew)?;
     Ok(())
 }
 

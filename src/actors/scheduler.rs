@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use books::connection::Books;
 use books::load::row::LoadError;
+use books::programs;
 use durable::probe::Point;
 use durable::schedules::{self as slots, ScheduleError, ScheduleLine};
 use program::calendar::Instant;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::{Shared, causes};
-use crate::schedules::{self, RecordError, Scheduled};
+use crate::schedules::{self, Deciding, RecordError, Scheduled};
 
 /// The longest time between two looks at the clock.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -73,19 +74,32 @@ impl Actor for Scheduler {
     }
 }
 
-/// Records the schedules that the programmes ask for now.
+/// Records the schedules that the programmes ask for now, and that a service knows these programmes.
 ///
 /// # Errors
 /// The database failed, or a programme asks for what is no schedule.
 pub(super) async fn record(books: &Books, now: Instant) -> Result<(), RecordError> {
     let tx = books.begin_write().await.map_err(LoadError::from)?;
-    match schedules::record(&tx, now).await {
-        Ok(_) => Ok(tx.commit().await.map_err(LoadError::from)?),
+    let recorded = async {
+        schedules::record(&tx, now).await?;
+        Ok::<_, RecordError>(programs::note_served(&tx, now).await?)
+    };
+    match recorded.await {
+        Ok(()) => Ok(tx.commit().await.map_err(LoadError::from)?),
         Err(error) => {
             tx.rollback().await.map_err(LoadError::from)?;
             Err(error)
         }
     }
+}
+
+/// Why a schedule's slots can't be decided.
+#[derive(Debug, thiserror::Error)]
+enum FireError {
+    #[error(transparent)]
+    Books(#[from] LoadError),
+    #[error(transparent)]
+    Slots(#[from] ScheduleError),
 }
 
 /// Fires what is due, in order, and says how many slots were decided.
@@ -98,12 +112,19 @@ async fn fire(shared: &Shared, now: Instant, waiting: &mut BTreeMap<String, Stri
     let mut count = 0;
     for line in slots::list(books.read(), at, schedules::behind).await? {
         tell_waiting(waiting, &line);
+        if line.waits_for.is_some() {
+            continue;
+        }
         let Ok(what) = line.id.parse::<Scheduled>() else {
             tracing::error!(schedule = line.id, "schedule.unknown");
             continue;
         };
         let tx = books.begin_write().await?;
-        match slots::fire_due(&tx, &line.id, &what.behind(), || shared.clock.now(), |slot| what.starts(slot)).await {
+        let fired = async {
+            let deciding = Deciding::load(&tx, &what).await?;
+            Ok::<_, FireError>(slots::fire_due(&tx, &line.id, &what.behind(), || shared.clock.now(), |slot| deciding.decide(slot)).await?)
+        };
+        match fired.await {
             Ok(decided) => {
                 passes(shared, Point::BeforeResult, !decided.is_empty());
                 tx.commit().await?;

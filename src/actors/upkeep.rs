@@ -115,15 +115,15 @@ async fn pick_up(shared: &Shared) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Periods made final since the service first ran on these books that no run has seen; what was final before is released by hand. A run
-/// that was cancelled or had failed before its period was final has not seen it.
+/// Periods made final since a service first knew their programme that no run has seen; what was final before may have been paid elsewhere,
+/// and is released by hand. A run that was cancelled or had failed before its period was final has not seen it.
 ///
 /// The books know of no runs and the engine of no periods: only here both are known.
 async fn final_without_run(tx: &DatabaseTransaction) -> Result<Vec<(String, String)>, LoadError> {
     let keys: Vec<String> = (0..=AGAIN_MAX).map(|again| format!("p.program || '/' || p.period || '{}'", key_of("", again))).collect();
     let query = format!(
-        "SELECT p.program, p.period FROM periods p WHERE p.status = 'final' \
-         AND p.final_at >= (SELECT MIN(created_at) FROM schedules) AND NOT EXISTS (SELECT 1 FROM workflow_runs r \
+        "SELECT p.program, p.period FROM periods p JOIN served_programs s ON s.program = p.program WHERE p.status = 'final' \
+         AND p.final_at >= s.since AND NOT EXISTS (SELECT 1 FROM workflow_runs r \
            WHERE r.workflow = 'settlement_run' AND r.key IN ({}) \
              AND (r.status NOT IN ('cancelled', 'failed') OR r.finished_at >= p.final_at)) ORDER BY p.program, p.period LIMIT 100",
         keys.join(", ")

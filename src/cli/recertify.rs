@@ -1,6 +1,6 @@
 //! `recertify`: the quarterly review.
 
-use books::review::{self, ReviewError};
+use books::review;
 use clap::Args;
 use program::calendar::Date;
 
@@ -23,13 +23,13 @@ pub(crate) async fn run(at: &At, args: RecertifyArgs) -> Result<(), CliError> {
     let books = at.books().await?;
     let tx = books.begin_write().await?;
     let result = async {
-        let zone = books::load::versions::load(&tx, &args.program, i64::MAX).await?.constant().timezone;
-        if !args.preview && args.as_of > at.now.date_in(zone) {
-            return Err(CliError::from(ReviewError::Future { program: args.program.clone(), as_of: args.as_of }));
-        }
-        let reviewed = review::review(&tx, &args.program, args.as_of, at.now).await?;
+        let reviewed = if args.preview {
+            review::preview(&tx, &args.program, args.as_of, at.now).await?
+        } else {
+            review::review(&tx, &args.program, args.as_of, at.now).await?
+        };
         let json = review::json(&tx, &args.program, args.as_of, &reviewed).await?;
-        Ok((reviewed, json))
+        Ok::<_, CliError>((reviewed, json))
     }
     .await;
     let (reviewed, json) = match result {

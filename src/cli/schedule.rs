@@ -40,7 +40,7 @@ enum ScheduleCommand {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Run one slot now: one that was missed, one to come, or one of this moment; a slot that has run already is not run again
+    /// Run one slot now: one that was missed, or one of this moment; a slot that has run already is not run again, but where its run was cancelled or has failed
     Run {
         /// The schedule
         id: String,

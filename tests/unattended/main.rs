@@ -70,6 +70,7 @@ mod letters;
 mod poisoned;
 mod restored;
 mod reviews;
+mod served;
 mod story;
 mod two_services;
 mod webhooks;

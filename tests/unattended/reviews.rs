@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use books::connection::Books;
+use durable::Workflow;
 use serde_json::Value;
-use workflows::SettlementRun;
+use workflows::recertification::ReviewInput;
 use workflows::settlement_run::SettlementInput;
+use workflows::{Recertification, SettlementRun};
 
 use crate::app::{App, Engine};
 use crate::database::Access;
@@ -146,6 +148,11 @@ fn months_of_downtime_end_as_if_nothing_had_been_down(engine: Engine) {
 /// The service was down from February on; what was missed by the morning of 1 July is caught up.
 fn until_caught_up(world: &World, what: &str, is_so: impl Fn() -> bool) {
     world.know_schedules("2026-02-20T00:00:00Z");
+    until_july(world, what, is_so);
+}
+
+/// A service of the morning of 1 July, which knew the schedules before.
+fn until_july(world: &World, what: &str, is_so: impl Fn() -> bool) {
     let serving = world.serve("2026-07-01T07:00:01Z");
     world.until(what, |_| is_so() && world.is_at_rest());
     serving.stop();
@@ -191,18 +198,31 @@ fn parked(world: &World, workflow: &str) -> Vec<(String, String)> {
     world.books.texts(&query).iter().map(|row| row.split_once('|').map(|(id, error)| (id.to_owned(), error.to_owned())).expect("two parts")).collect()
 }
 
-/// A run of April that nobody has asked about reviews: not by a slot, nor by the command.
-fn start_april(world: &World) {
+/// Refuses a command at a time, and nothing is changed; what it says.
+fn refused(world: &World, clock: &str, line: &str) -> String {
+    let before = world.books.dump();
+    let finished = crate::process::run(world.app.command(line).env("TRIBUTARY_CLOCK__START", clock));
+    assert_eq!(finished.status.code(), Some(2), "tributary {line}\n{}{}", finished.stdout_text(), finished.stderr);
+    crate::database::assert_same(&before, &world.books.dump(), line);
+    finished.stderr
+}
+
+fn start<W: Workflow>(world: &World, key: &str, input: &W::Input) {
     RUNTIME.block_on(async {
         let books = Books::open(&world.app.url()).await.expect("the database opens");
         let tx = books.begin_write().await.expect("a transaction begins");
-        let input = SettlementInput { program: "p".into(), period: "2026-04".into() };
         let now = durable::Instant("2026-02-20T00:00:00Z".parse::<program::calendar::Instant>().expect("an instant").0);
-        durable::runs::start_as::<SettlementRun>(&tx, &input.key(), &input, now).await.expect("a run is started");
+        durable::runs::start_as::<W>(&tx, key, input, now).await.expect("a run is started");
         tx.commit().await.expect("a transaction is committed");
         books.write().clone().close().await.expect("the database closes");
         books.read().clone().close().await.expect("the database closes");
     });
+}
+
+/// A run of April that nobody has asked about reviews: not by a slot, nor by the command.
+fn start_april(world: &World) {
+    let input = SettlementInput { program: "p".into(), period: "2026-04".into() };
+    start::<SettlementRun>(world, &input.key(), &input);
 }
 
 fn a_month_waits_visibly_for_a_review_that_is_parked(engine: Engine) {
@@ -265,7 +285,7 @@ fn by_hand_a_month_comes_after_its_review_too(engine: Engine) {
     world.ok_at("2026-04-01T06:00:00Z", "settle --program p --through 2026-03");
     world.ok_at("2026-04-01T07:00:00Z", "recertify --program p --as-of 2026-04-01");
     world.ok_at("2026-07-01T06:00:00Z", "settle --program p --through 2026-06");
-    until_caught_up(&world, "the slots are done", || started(&world, REVIEWS).len() == 2 && started(&world, SETTLES).len() == 5);
+    until_july(&world, "the slots are done", || started(&world, REVIEWS).len() == 2 && started(&world, SETTLES).len() == 5);
     assert_eq!(world.count("reviews"), 2);
     let digests = "SELECT partner || ' ' || period || ' ' || digest FROM settlements ORDER BY period, partner";
     let found = world.books.texts(digests);
@@ -305,10 +325,87 @@ fn from_a_version_on_slots_are_its_own(engine: Engine) {
     world.assert_sound();
 }
 
+fn what_is_not_due_is_not_run(engine: Engine) {
+    let clock = "2026-06-20T00:00:00Z";
+    let (world, _) = worlds(engine, &programme("recertification", MONTHLY, QUARTERLY));
+    world.know_schedules("2026-06-19T12:00:00Z");
+    for (at, schedule, slot) in [
+        (clock, REVIEWS, "2028-01-01T07:00:00"),
+        // The day has begun, its slot is still to come.
+        ("2026-07-01T06:59:59Z", REVIEWS, "2026-07-01T07:00:00"),
+        (clock, SETTLES, "2026-07-01T06:00:00"),
+        ("2026-07-01T05:59:59Z", SETTLES, "2026-07-01T06:00:00"),
+    ] {
+        let said = refused(&world, at, &format!("schedule run {schedule} --slot {slot} --by op"));
+        assert!(said.contains(slot) && said.contains("is not due before"), "{said}");
+    }
+    // Nor is the review of a day to come made by a run that there is all the same.
+    let input = ReviewInput { program: "p".into(), as_of: "2028-01-01".parse().expect("a date") };
+    start::<Recertification>(&world, &input.key(), &input);
+    let serving = world.serve(clock);
+    world.until("it waits for a person", |_| parked(&world, "recertification").len() == 1);
+    serving.stop();
+    let (_, reason) = parked(&world, "recertification").remove(0);
+    assert!(reason.contains("2028-01-01 is still to come"), "{reason}");
+    assert_eq!(world.count("reviews"), 0);
+    world.ok_at(clock, "recertify --program p --as-of 2026-06-20");
+    world.ok_at("2026-07-01T07:00:00Z", "schedule run recertification/p --slot 2026-07-01T07:00:00 --by op");
+    world.assert_sound();
+}
+
+/// By hand for a later day while nothing runs: the slot between is none that anybody waits for.
+fn a_review_that_a_later_one_has_overtaken_is_missed(engine: Engine) {
+    let (world, _) = worlds(engine, &programme("recertification", MONTHLY, QUARTERLY));
+    world.know_schedules("2026-02-20T00:00:00Z");
+    world.ok_at("2026-04-20T00:00:00Z", "recertify --program p --as-of 2026-04-15");
+    until_july(&world, "all months are final", || world.all_is_done() && started(&world, REVIEWS).len() == 1);
+    assert_eq!((missed(&world, REVIEWS), started(&world, REVIEWS)), (vec!["2026-04-01T07:00:00".into()], vec!["2026-07-01T07:00:00".into()]));
+    assert_eq!(started(&world, SETTLES).len(), 5);
+    assert_eq!(world.books.texts("SELECT as_of FROM reviews ORDER BY as_of"), ["2026-04-15", "2026-07-01"]);
+    let reasons = world.books.texts("SELECT reason FROM schedule_slots WHERE state = 'missed'");
+    assert!(reasons.iter().all(|reason| reason.contains("last reviewed on 2026-04-15")), "{reasons:?}");
+    let said = refused(&world, "2026-07-02T00:00:00Z", "schedule run recertification/p --slot 2026-04-01T07:00:00 --by op");
+    assert!(said.contains("last reviewed on 2026-07-01"), "{said}");
+    world.assert_sound();
+}
+
+/// One that was started before it was overtaken.
+fn a_run_whose_review_was_overtaken_holds_nobody_up(engine: Engine) {
+    let (world, _) = worlds(engine, &programme("recertification", MONTHLY, QUARTERLY));
+    world.know_schedules("2026-03-31T00:00:00Z");
+    world.ok_at("2026-04-01T07:00:00Z", "schedule run recertification/p --slot 2026-04-01T07:00:00 --by op");
+    world.ok_at("2026-04-20T00:00:00Z", "recertify --program p --as-of 2026-04-15");
+    let serving = world.serve("2026-07-01T07:00:01Z");
+    world.until("all months are final", |_| world.all_is_done() && started(&world, REVIEWS).len() == 2);
+    serving.stop();
+    let failed = world.books.texts("SELECT key || ' ' || error FROM workflow_runs WHERE status = 'failed'");
+    assert!(failed.len() == 1 && failed[0].starts_with("p/2026-04-01 ") && failed[0].contains("last reviewed on 2026-04-15"), "{failed:?}");
+    world.assert_sound();
+}
+
+fn a_review_in_a_final_month_is_not_made_up_for(engine: Engine) {
+    let (world, _) = worlds(engine, &programme("recertification", MONTHLY, QUARTERLY));
+    world.know_schedules("2026-02-20T00:00:00Z");
+    world.ok_at("2026-02-20T00:01:00Z", "schedule pause recertification/p --by op --reason audit");
+    until_july(&world, "all months are final", || world.all_is_done() && missed(&world, REVIEWS).len() == 2);
+    let said = refused(&world, "2026-07-02T00:00:00Z", "schedule run recertification/p --slot 2026-04-01T07:00:00 --by op");
+    assert!(said.contains("2026-04-01 lies in 2026-04, which is final"), "{said}");
+    // July is open.
+    world.ok_at("2026-07-02T00:00:00Z", "schedule run recertification/p --slot 2026-07-01T07:00:00 --by op");
+    let serving = world.serve("2026-07-02T00:00:01Z");
+    world.until("the review is made", |_| world.count("reviews") == 1 && world.is_at_rest());
+    serving.stop();
+    world.assert_sound();
+}
+
 each_engine!(
     months_of_downtime_end_as_if_nothing_had_been_down,
     paused_reviews_hold_no_month_up,
     a_month_waits_visibly_for_a_review_that_is_parked,
     by_hand_a_month_comes_after_its_review_too,
     from_a_version_on_slots_are_its_own,
+    what_is_not_due_is_not_run,
+    a_review_that_a_later_one_has_overtaken_is_missed,
+    a_run_whose_review_was_overtaken_holds_nobody_up,
+    a_review_in_a_final_month_is_not_made_up_for,
 );

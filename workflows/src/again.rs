@@ -15,6 +15,12 @@ pub fn key_of(key: &str, again: u32) -> String {
     if again == 0 { key.to_owned() } else { fitting(format!("{key} (again {again})")) }
 }
 
+/// The keys of the successors of a run, in order.
+#[must_use]
+pub fn successors(key: &str) -> Vec<String> {
+    (1..=AGAIN_MAX).map(|again| key_of(key, again)).collect()
+}
+
 /// Starts a run, or finds it; where it was cancelled or has failed, its successor.
 ///
 /// # Idempotency

@@ -125,7 +125,10 @@ impl TxStep<DatabaseTransaction> for Review {
     async fn run(&self, tx: &DatabaseTransaction) -> Result<ReviewEnd, StepError> {
         let now = steps::now(&self.clock);
         let reviewed = review::review(tx, &self.input.program, self.input.as_of, now).await;
-        let reviewed = reviewed.map_err(|error| steps::told(error.is_input(), &error))?;
+        let reviewed = reviewed.map_err(|error| {
+            // Nobody has to see to what nobody can mend, and no month waits for it.
+            if error.is_too_late() { StepError::fail(error.to_string()) } else { steps::told(error.is_input(), &error) }
+        })?;
         let changed = reviewed.iter().filter(|review| review.tier != review.new_tier).count();
         Ok(ReviewEnd { reviewed: reviewed.len(), changed })
     }

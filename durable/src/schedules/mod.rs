@@ -16,6 +16,7 @@ use crate::ids::RunId;
 use crate::json::bounded;
 use crate::runs::{self, NewRun, RunError};
 use crate::sql;
+use crate::status::RunStatus;
 
 pub use list::{Change, ScheduleLine, ids, list, next_due};
 pub use order::{Behind, OpenRun, OpenSlot, first_open};
@@ -78,8 +79,25 @@ pub struct Starts {
     pub version: u32,
     /// The business key of the run.
     pub key: String,
+    /// The keys of its successors: each is used where the run of the one before it was cancelled or has failed.
+    pub successors: Vec<String>,
     /// What the run starts with.
     pub input: Value,
+}
+
+/// What becomes of a slot that is due.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Its run is started.
+    Start(Starts),
+    /// It is recorded as missed, for a reason.
+    Miss(String),
+}
+
+impl From<Starts> for Decision {
+    fn from(starts: Starts) -> Self {
+        Self::Start(starts)
+    }
 }
 
 /// A slot that was decided.
@@ -147,7 +165,7 @@ fn change_from(known: &schedule::Model, rule: &Rule, plan: &Plan<'_>, now: Insta
     Ok((Instant(decided_at.0.saturating_sub(i64::from(is_in_gap)).max(known.rules_from)), looked_until))
 }
 
-/// Decides, in order, at most [`PASS_MAX`] slots that are due: each starts its run, or is missed because the schedule is paused. It stops at
+/// Decides, in order, at most [`PASS_MAX`] slots that are due: each is what `decide` says, or missed because the schedule is paused. It stops at
 /// a slot that has to wait: for the run of the one before it, where slots go in turn, or for a slot that it is behind. A run that it starts
 /// is younger than the end of those it has waited for.
 ///
@@ -156,13 +174,16 @@ fn change_from(known: &schedule::Model, rule: &Rule, plan: &Plan<'_>, now: Insta
 ///
 /// # Idempotency
 /// By (schedule, local time).
-pub async fn fire_due(
+pub async fn fire_due<D: Into<Decision>>(
     tx: &DatabaseTransaction,
     schedule: &str,
     behind: &[Behind],
     clock: impl Fn() -> Instant + Send,
-    start: impl Fn(Slot) -> Starts + Send,
+    decide: impl Fn(Slot) -> D + Send,
 ) -> Result<Vec<Decided>, ScheduleError> {
+    if !is_ready(tx, schedule, behind, clock()).await? {
+        return Ok(Vec::new());
+    }
     let known = locked(tx, schedule).await?;
     let now = clock();
     let rule = Rule::new(&known.expression, &known.zone)?;
@@ -183,18 +204,35 @@ pub async fn fire_due(
             break;
         }
         looked_until = next;
-        let run = if known.paused == 1 {
-            missed(tx, &known, next, due_at, now).await?;
-            None
-        } else {
-            let starts = start(next);
+        let decision = if known.paused == 1 { Decision::Miss(why_paused(&known)) } else { decide(next).into() };
+        let run = match decision {
+            Decision::Miss(reason) => {
+                missed(tx, &known, next, due_at, &reason, now).await?;
+                None
+            }
             // Not the time of the look: a run that it waited for may have ended since.
-            Some(started(tx, &known, next, due_at, None, clock(), &starts).await?)
+            Decision::Start(starts) => Some(started(tx, &known, next, due_at, None, clock(), &starts).await?),
         };
         decided.push(Decided { slot: next, due_at, run });
     }
     look_until(tx, schedule, looked_until).await?;
     Ok(decided)
+}
+
+/// Whether a slot is due that waits for nothing, as a look without a lock finds it: nothing is written for one that waits, be it for weeks.
+async fn is_ready(tx: &DatabaseTransaction, schedule: &str, behind: &[Behind], now: Instant) -> Result<bool, ScheduleError> {
+    let known = schedule::Entity::find_by_id(schedule).one(tx).await?.ok_or_else(|| ScheduleError::NotFound(schedule.to_owned()))?;
+    let rule = Rule::new(&known.expression, &known.zone)?;
+    let looked_until: Slot = known.looked_until.parse()?;
+    if rule.slots_after(looked_until).next().is_none_or(|slot| rule.due_at(slot) > now) {
+        return Ok(false);
+    }
+    match next_slot(&rule, &known)?.map(|slot| (slot, rule.due_at(slot))) {
+        Some((slot, due_at)) if due_at <= now && known.paused == 0 && state(tx, schedule, slot).await?.is_none() => {
+            Ok(order::first_before(tx, &known, behind, slot, due_at).await?.is_none())
+        }
+        Some(_) | None => Ok(true),
+    }
 }
 
 /// Pauses a schedule: its slots are missed until it is resumed.
@@ -229,7 +267,7 @@ pub async fn resume(tx: &DatabaseTransaction, schedule: &str, now: Instant) -> R
             }
             looked_until = next;
             if due_at.0 > known.rules_from && state(tx, schedule, next).await?.is_none() {
-                missed(tx, &known, next, due_at, now).await?;
+                missed(tx, &known, next, due_at, &why_paused(&known), now).await?;
                 count += 1;
             }
         }
@@ -239,13 +277,14 @@ pub async fn resume(tx: &DatabaseTransaction, schedule: &str, now: Instant) -> R
     Ok(count)
 }
 
-/// Runs a slot by hand: one that was missed, one that is still to come, or, without a slot, one at the present local time.
+/// Runs a slot by hand: one that was missed, one that is still to come, one whose run was cancelled or has failed, or, without a slot, one
+/// at the present local time.
 ///
 /// # Errors
 /// [`ScheduleError`].
 ///
 /// # Idempotency
-/// By (schedule, local time): a slot that has a run returns it.
+/// By (schedule, local time): a slot that has a run, at work or done, returns it.
 pub async fn run_slot(
     tx: &DatabaseTransaction,
     schedule: &str,
@@ -260,11 +299,26 @@ pub async fn run_slot(
     if slot.is_some() && !rule.includes(wanted) {
         return Err(ScheduleError::NoSlot { schedule: schedule.to_owned(), slot: wanted });
     }
-    if let Some(Some(run)) = state(tx, schedule, wanted).await? {
+    if let Some(Some(run)) = state(tx, schedule, wanted).await?
+        && !is_given_up(tx, &run).await?
+    {
         return Ok(run);
     }
     let starts = start(wanted);
     started(tx, &known, wanted, rule.due_at(wanted), Some(by), now, &starts).await
+}
+
+/// When a slot of a schedule is due.
+///
+/// # Errors
+/// [`ScheduleError::NotFound`], [`ScheduleError::NoSlot`], [`ScheduleError::Database`].
+pub async fn due_at<C: ConnectionTrait>(db: &C, schedule: &str, slot: Slot) -> Result<Instant, ScheduleError> {
+    let known = schedule::Entity::find_by_id(schedule).one(db).await?.ok_or_else(|| ScheduleError::NotFound(schedule.to_owned()))?;
+    let rule = Rule::new(&known.expression, &known.zone)?;
+    if !rule.includes(slot) {
+        return Err(ScheduleError::NoSlot { schedule: schedule.to_owned(), slot });
+    }
+    Ok(rule.due_at(slot))
 }
 
 /// Whether a slot is decided, and the run that it started.
@@ -284,9 +338,12 @@ async fn locked(tx: &DatabaseTransaction, schedule: &str) -> Result<schedule::Mo
     schedule::Entity::find_by_id(schedule).one(tx).await?.ok_or_else(|| ScheduleError::NotFound(schedule.to_owned()))
 }
 
-async fn missed(tx: &DatabaseTransaction, known: &schedule::Model, slot: Slot, due_at: Instant, now: Instant) -> Result<(), DbErr> {
+fn why_paused(known: &schedule::Model) -> String {
     let reason = known.paused_reason.as_deref().unwrap_or_default();
-    let reason = format!("the schedule was paused by {}: {reason}", known.paused_by.as_deref().unwrap_or_default());
+    format!("the schedule was paused by {}: {reason}", known.paused_by.as_deref().unwrap_or_default())
+}
+
+async fn missed(tx: &DatabaseTransaction, known: &schedule::Model, slot: Slot, due_at: Instant, reason: &str, now: Instant) -> Result<(), DbErr> {
     let text = "INSERT INTO schedule_slots (schedule, slot, due_at, state, reason, decided_at) VALUES (?, ?, ?, 'missed', ?, ?)";
     sql::execute(tx, text, [known.id.as_str().into(), slot.to_string().into(), due_at.0.into(), reason.into(), now.0.into()]).await?;
     Ok(())
@@ -301,13 +358,30 @@ async fn started(
     now: Instant,
     starts: &Starts,
 ) -> Result<RunId, ScheduleError> {
-    let new = NewRun { workflow: &known.workflow, version: starts.version, key: &starts.key, input: &starts.input, parent: None };
-    let run = runs::start(tx, &new, now).await?.run;
+    let run = start_anew(tx, &known.workflow, starts, now).await?;
     let text = "INSERT INTO schedule_slots (schedule, slot, due_at, state, run, by_whom, decided_at) VALUES (?, ?, ?, 'started', ?, ?, ?) \
                 ON CONFLICT (schedule, slot) DO UPDATE SET state = 'started', run = excluded.run, by_whom = excluded.by_whom, decided_at = excluded.decided_at";
     let values = [known.id.as_str().into(), slot.to_string().into(), due_at.0.into(), run.as_str().into(), by.map(bounded).into(), now.0.into()];
     sql::execute(tx, text, values).await?;
     Ok(run)
+}
+
+/// Starts the run, or finds it; where it was cancelled or has failed, the next of its successors.
+async fn start_anew(tx: &DatabaseTransaction, workflow: &str, starts: &Starts, now: Instant) -> Result<RunId, ScheduleError> {
+    let new = |key| NewRun { workflow, version: starts.version, key, input: &starts.input, parent: None };
+    let mut started = runs::start(tx, &new(&starts.key), now).await?;
+    for key in &starts.successors {
+        if started.fresh || !is_given_up(tx, &started.run).await? {
+            break;
+        }
+        started = runs::start(tx, &new(key), now).await?;
+    }
+    Ok(started.run)
+}
+
+/// Whether a run was cancelled or has failed: what it was to do is still to be done.
+async fn is_given_up(tx: &DatabaseTransaction, run: &RunId) -> Result<bool, RunError> {
+    Ok(matches!(runs::status(tx, run).await?, RunStatus::Cancelled | RunStatus::Failed))
 }
 
 async fn look_until(tx: &DatabaseTransaction, schedule: &str, until: Slot) -> Result<(), DbErr> {

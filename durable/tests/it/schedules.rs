@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, LocalResult, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::parser::{CronParser, Seconds};
+use durable::runs::{self, NewRun};
 use durable::schedules::{self, Behind, Plan, Rule, Slot, Starts};
 use durable::{Instant, RunId};
 use serde_json::json;
@@ -18,8 +19,10 @@ on_both!(
     the_clock_back_and_forth,
     a_paused_schedule_misses_visibly,
     slots_by_hand,
+    a_slot_is_not_spent_on_a_run_that_was_given_up,
     slots_go_in_turn,
     slots_wait_for_those_they_are_behind,
+    what_waits_writes_nothing,
     another_rule_holds_after_what_is_due,
     a_rule_without_slots_fires_nothing,
     clocks_that_change_and_jump,
@@ -89,7 +92,7 @@ fn instant(text: &str) -> Instant {
 }
 
 fn starts(slot: Slot) -> Starts {
-    Starts { version: 1, key: format!("slot {slot}"), input: json!(slot.to_string()) }
+    Starts { version: 1, key: format!("slot {slot}"), successors: vec![format!("slot {slot} again")], input: json!(slot.to_string()) }
 }
 
 const MONTHLY: Plan<'_> = Plan { id: "settle", expression: "0 30 2 1 * *", zone: "America/New_York", workflow: "settlement_run", in_turn: false };
@@ -198,6 +201,35 @@ async fn slots_by_hand(kind: Kind) {
     place.assert_sound().await;
 }
 
+async fn a_slot_is_not_spent_on_a_run_that_was_given_up(kind: Kind) {
+    let place = Place::new(kind).await;
+    put(&place, &MONTHLY, instant("2026-01-15T00:00:00Z")).await;
+    let now = instant("2026-02-20T12:00:00Z");
+    // Somebody has started what the slot is for, and it was cancelled.
+    let slot: Slot = "2026-02-01T02:30:00".parse().unwrap();
+    let begun = starts(slot);
+    let new = NewRun { workflow: MONTHLY.workflow, version: 1, key: &begun.key, input: &begun.input, parent: None };
+    let first = place.tx(async |tx| runs::start(tx, &new, instant("2026-02-01T00:00:00Z")).await).await.run;
+    let give_up = "UPDATE workflow_runs SET finished_at = 1, error = 'no', status_by = 'ops', status = ";
+    place.execute(&format!("{give_up} 'cancelled'")).await;
+    assert_eq!(fire(&place, "settle", now).await, ["2026-02-01T02:30:00 started"]);
+    let keys = async || place.tx(async |tx| runs::list(tx, &runs::Filter::default()).await).await.into_iter().map(|run| run.key).collect::<Vec<_>>();
+    assert_eq!(keys().await, ["slot 2026-02-01T02:30:00", "slot 2026-02-01T02:30:00 again"]);
+    // By hand it is not, either; one that is at work is found.
+    let by_hand = async |slot| place.tx(async |tx| schedules::run_slot(tx, "settle", Some(slot), "ops", now, starts).await).await;
+    let second = by_hand(slot).await;
+    assert!(second != first && by_hand(slot).await == second);
+    let march: Slot = "2026-03-01T02:30:00".parse().unwrap();
+    let failed = by_hand(march).await;
+    place.execute(&format!("{give_up} 'failed' WHERE id = '{failed}'")).await;
+    let anew = by_hand(march).await;
+    assert!(anew != failed && by_hand(march).await == anew);
+    // Where no key is left, the last run is found.
+    place.execute(&format!("{give_up} 'failed' WHERE id = '{anew}'")).await;
+    assert_eq!(by_hand(march).await, anew);
+    place.assert_sound().await;
+}
+
 async fn slots_go_in_turn(kind: Kind) {
     let place = Place::new(kind).await;
     put(&place, &Plan { in_turn: true, ..MONTHLY }, instant("2026-01-15T00:00:00Z")).await;
@@ -220,7 +252,7 @@ fn behind(id: &str) -> Vec<Behind> {
 }
 
 async fn fire_behind(place: &Place, id: &str, now: Instant) -> Vec<String> {
-    let starts = |slot: Slot| Starts { version: 1, key: format!("{id} {slot}"), input: json!(0) };
+    let starts = |slot: Slot| Starts { version: 1, key: format!("{id} {slot}"), successors: Vec::new(), input: json!(0) };
     let decided = place.tx(async |tx| schedules::fire_due(tx, id, &behind(id), || now, starts).await).await;
     decided.into_iter().map(|slot| format!("{} {}", slot.slot, if slot.run.is_some() { "started" } else { "missed" })).collect()
 }
@@ -263,7 +295,7 @@ async fn slots_wait_for_those_they_are_behind(kind: Kind) {
 
     // One that is run ahead keeps nobody waiting that is due before it.
     let ahead = Some("2026-07-01T02:30:00".parse().unwrap());
-    let starts = |slot: Slot| Starts { version: 1, key: format!("ahead {slot}"), input: json!(0) };
+    let starts = |slot: Slot| Starts { version: 1, key: format!("ahead {slot}"), successors: Vec::new(), input: json!(0) };
     place.tx(async |tx| schedules::run_slot(tx, "settle", ahead, "ops", now, starts).await).await;
     let june = instant("2026-06-15T00:00:00Z");
     assert_eq!(fire_behind(&place, "settle", june).await, ["2026-06-01T02:30:00 started"]);
@@ -294,6 +326,33 @@ async fn slots_wait_for_those_they_are_behind(kind: Kind) {
     end_runs(&place).await;
     assert_eq!(fire_behind(&place, "review", january).await, ["2027-01-01T02:30:00 started"]);
     end_runs(&place).await;
+    place.assert_sound().await;
+}
+
+/// A slot may wait for weeks, and is looked at twice a second.
+async fn what_waits_writes_nothing(kind: Kind) {
+    let place = Place::new(kind).await;
+    let known = instant("2026-02-15T00:00:00Z");
+    put(&place, &Plan { in_turn: true, ..MONTHLY }, known).await;
+    put(&place, &REVIEW, known).await;
+    let now = instant("2026-04-20T00:00:00Z");
+    assert_eq!(fire_behind(&place, "settle", now).await, ["2026-03-01T02:30:00 started"]);
+    let refusal = match kind {
+        Kind::Sqlite => ["CREATE TRIGGER quiet BEFORE UPDATE ON schedules BEGIN SELECT RAISE(ABORT, 'it is written'); END", "DROP TRIGGER quiet"],
+        Kind::Postgres => [
+            "CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'it is written'; END $$; \
+             CREATE TRIGGER quiet BEFORE UPDATE ON schedules FOR EACH ROW EXECUTE FUNCTION quiet()",
+            "DROP TRIGGER quiet ON schedules",
+        ],
+    };
+    place.execute(refusal[0]).await;
+    // The run of March has not ended, and April's review is behind it; then nothing is due.
+    assert_eq!(fire_behind(&place, "settle", now).await, Vec::<String>::new());
+    assert_eq!(fire_behind(&place, "review", now).await, Vec::<String>::new());
+    assert_eq!(fire_behind(&place, "review", known).await, Vec::<String>::new());
+    place.execute(refusal[1]).await;
+    end_runs(&place).await;
+    assert_eq!(fire_behind(&place, "settle", now).await, ["2026-04-01T02:30:00 started"]);
     place.assert_sound().await;
 }
 
@@ -360,7 +419,7 @@ async fn clocks_that_change_and_jump(kind: Kind) {
             while now < until.0 {
                 now = (now + random.i64(-90..=120) * HOUR / 60).clamp(from.0 - HOUR, until.0);
                 put(&place, &plan(&expression), Instant(now)).await;
-                let starts = |slot: Slot| Starts { version: 1, key: format!("{id} {slot}"), input: json!(0) };
+                let starts = |slot: Slot| Starts { version: 1, key: format!("{id} {slot}"), successors: Vec::new(), input: json!(0) };
                 let decided = place.tx(async |tx| schedules::fire_due(tx, &id, &[], || Instant(now), starts).await).await;
                 assert!(decided.iter().all(|slot| slot.due_at.0 <= now && slot.run.is_some()), "{id}");
                 fired.extend(decided.into_iter().map(|slot| slot.slot.0));

@@ -48,7 +48,7 @@ async fn each_check_finds_its_row(kind: Kind) {
         let plan = Plan { id: "hourly", expression: "0 0 * * * *", zone: "UTC", workflow: "listed", in_turn: false };
         let later = START.plus(std::time::Duration::from_hours(1));
         place.tx(async |tx| schedules::put(tx, &plan, START).await).await;
-        let starts = |_| schedules::Starts { version: 1, key: "k".into(), input: serde_json::json!(0) };
+        let starts = |_| schedules::Starts { version: 1, key: "k".into(), successors: Vec::new(), input: serde_json::json!(0) };
         place.tx(async |tx| schedules::fire_due(tx, "hourly", &[], || later, starts).await).await;
         place.clock.set(later);
         run_until_idle(&engine, 1).await.unwrap();
