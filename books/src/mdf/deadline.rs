@@ -12,7 +12,7 @@ use crate::load::row::{LoadError, execute};
 /// Reminders of one step at most: who has ignored so many is reached by the deadline alone.
 const REMINDERS_MAX: i64 = 100;
 
-/// Seconds until a step that nobody can decide is looked at again, least and most: so that years of looks are none too many for a run.
+/// Seconds until a step that nobody can decide, or a claim that waits for accruals, is looked at again, least and most: so that years of looks are none too many for a run.
 const LOOK_AGAIN_S: (i64, i64) = (3_600, 86_400);
 
 /// What was due of a step that waits.
@@ -65,7 +65,12 @@ pub fn next_at(step: &Step) -> Option<Instant> {
 /// When a step is looked at again that nobody can decide: soon at first, less often the longer it waits, once a day at last.
 #[must_use]
 pub fn look_again_at(step: &Step, now: Instant) -> Instant {
-    let waited_s = step.opened_at.map_or(0, |opened_at| (now.0 - opened_at.0) / 1_000_000);
+    look_again_after(step.opened_at, now)
+}
+
+/// As [`look_again_at`], of what waits since then.
+pub(super) fn look_again_after(since: Option<Instant>, now: Instant) -> Instant {
+    let waited_s = since.map_or(0, |since| (now.0 - since.0) / 1_000_000);
     restart::after(now, (waited_s / 24).clamp(LOOK_AGAIN_S.0, LOOK_AGAIN_S.1))
 }
 

@@ -44,7 +44,7 @@ pub struct Claim {
     pub submitted_at: Instant,
     /// The run that sees to it.
     pub workflow: Option<String>,
-    /// Why it was rejected, cancelled, or has failed.
+    /// Why it was rejected, cancelled, or has failed; or why it waits though nobody has to decide it.
     pub reason: Option<String>,
     /// Counts its changes.
     pub revision: i64,
