@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Fact, FactError, INVOICE_OF, Money};
 use crate::load::row::{LoadError, first_row};
-use crate::record::Lacking;
+use crate::record::{FactKind, Lacking};
 
 /// What a fact comes to.
 #[derive(Debug)]
@@ -95,6 +95,27 @@ pub(super) fn undone(refund: &str) -> String {
 }
 
 async fn is_undone(tx: &DatabaseTransaction, refund: &str) -> Result<bool, LoadError> {
-    let query = "SELECT 1 FROM fact_events WHERE subject = ? AND state <> 'dropped'";
+    // Also where a person has voided the refund and dropped the message: what comes late says nothing new.
+    let query = "SELECT 1 FROM fact_events WHERE subject = ?";
     Ok(first_row(tx, query, vec![undone(refund).into()]).await?.is_some())
+}
+
+/// Why rows that Stripe tells once more are not recorded, if so: a person has voided one of them since, of which Stripe knows nothing.
+pub(super) async fn voided(tx: &DatabaseTransaction, kind: FactKind, lines: &str) -> Result<Option<String>, LoadError> {
+    let (FactKind::Invoices | FactKind::Refunds) = kind else { return Ok(None) };
+    let kind = kind.name();
+    let query = format!(
+        "SELECT v.approved_by, v.reason FROM voids v WHERE v.kind = ? AND v.id = ? AND NOT EXISTS (SELECT 1 FROM {kind} f WHERE f.id = v.id) \
+         ORDER BY v.no DESC LIMIT 1"
+    );
+    for line in lines.lines() {
+        let row: Map<String, Json> =
+            serde_json::from_str(line).map_err(|_| LoadError::Corrupt { value: line.chars().take(200).collect(), what: "a told fact" })?;
+        let id = row.get("id").and_then(Json::as_str).unwrap_or_default();
+        if let Some(known) = first_row(tx, &query, vec![kind.into(), id.into()]).await? {
+            let (by, why) = (known.string(0)?, known.string(1)?);
+            return Ok(Some(format!("{id:?} of {kind} was voided by {by:?} for {why:?}: import by hand what of this message is meant, and drop it")));
+        }
+    }
+    Ok(None)
 }
