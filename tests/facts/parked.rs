@@ -185,6 +185,54 @@ fn a_lost_dispute_is_a_chargeback(engine: Engine) {
     world.end();
 }
 
+/// A dispute that is told to be won and to be lost is seen by a person, however that came; one that is won after it was lost has its money
+/// back, once.
+fn a_dispute_that_is_won_and_lost_is_looked_at(engine: Engine) {
+    let world = World::start(engine);
+    world.app.import("customers", "id,name\nc,C");
+    world.app.import("invoices", "id,customer,currency,subtotal,paid_at\nin_1,c,USD,2000.00,2026-01-10T12:00:00Z");
+    let payment = json!({ "id": "inpay_1", "invoice": "in_1", "payment": { "payment_intent": "pi_1" } });
+    assert_eq!(sender::event(world.port, &event("evt_0", "invoice_payment.paid", 1_768_046_500, &payment)).said(), (200, "recorded"));
+    let tell = |second: i64, dispute: &str, r#type: &str, status: &str| {
+        let object = json!({ "id": dispute, "object": "dispute", "amount": 50_000, "currency": "usd", "created": 1_768_046_600, "status": status,
+                             "payment_intent": "pi_1" });
+        let (id, r#type) = (format!("evt_{dispute}_{second}"), format!("charge.dispute.{type}"));
+        sender::event(world.port, &event(&id, &r#type, 1_768_046_600 + second, &object)).body["status"].clone()
+    };
+    let disputed = |id: &str| {
+        let query = format!("SELECT kind || ' ' || CAST(amount_minor AS TEXT) FROM refunds WHERE id = '{id}' OR of_refund = '{id}' ORDER BY kind");
+        world.app.access().texts(&query)
+    };
+    let (taken, back) = ("chargeback 50000".to_owned(), "chargeback_won 50000".to_owned());
+
+    assert_eq!(tell(0, "du_1", "created", "needs_response"), "recorded");
+    assert_eq!(tell(100, "du_1", "closed", "won"), "recorded");
+    assert_eq!(tell(200, "du_1", "updated", "under_review"), "recorded");
+    assert_eq!(tell(300, "du_1", "closed", "lost"), "parked");
+    let parked = parked_now(&world.app);
+    let reason = parked[0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("du_1") && reason.contains("by hand") && parked[0]["waits_for"].is_null(), "{parked}");
+    assert_eq!(disputed("du_1"), [taken.clone(), back.clone()]);
+    world.app.ok("facts drop stripe/evt_du_1_300 --by op --reason recorded-by-hand");
+
+    // The win waits for its chargeback.
+    assert_eq!([tell(100, "du_2", "closed", "won"), tell(300, "du_2", "closed", "lost")], ["parked", "parked"]);
+    assert_eq!(disputed("du_2"), Vec::<String>::new());
+    assert_eq!(parked_now(&world.app)[1]["waits_for"], json!(null));
+    for second in [100, 300] {
+        world.app.ok(&format!("facts drop stripe/evt_du_2_{second} --by op --reason seen"));
+    }
+
+    // Lost, then won: told by several events, it is one.
+    assert_eq!(tell(100, "du_3", "closed", "lost"), "recorded");
+    for (second, r#type) in [(200, "updated"), (201, "funds_reinstated"), (202, "closed")] {
+        assert_eq!(tell(second, "du_3", r#type, "won"), "recorded", "{type}");
+    }
+    assert_eq!(disputed("du_3"), [taken, back]);
+    assert_eq!(parked_now(&world.app), json!([]));
+    world.end();
+}
+
 fn what_waits_is_bounded(engine: Engine) {
     let world = World::start(engine);
     world.app.access().execute(
@@ -226,5 +274,6 @@ each_engine!(
     what_was_voided_is_not_recorded_anew,
     a_void_makes_room,
     a_lost_dispute_is_a_chargeback,
+    a_dispute_that_is_won_and_lost_is_looked_at,
     what_waits_is_bounded,
 );
