@@ -351,6 +351,27 @@ fn claims_without_steps_wait_for_accruals(engine: Engine) {
     world.app.assert_verified();
 }
 
+/// The payout of a suspended member's claim is not let go with a settlement; it goes on when the member is active again.
+fn a_suspended_member_s_claim_waits_until_it_is_active(engine: Engine) {
+    let world = world(engine);
+    world.app.import("statuses", "partner,program,status,effective_from\nacme,p,suspended,2026-05-02");
+    world.ok_at(THEN, "mdf claim submit --id CL-1 --campaign webinar --receipts 2000.00 --by sue");
+    world.ok_at(THEN, "mdf claim approve CL-1 --by jo");
+    let serving = world.serve("2026-05-04T09:00:00Z");
+    world.until("its payout is held", |books| books.texts("SELECT reason FROM payouts WHERE status = 'held'") == ["suspended"]);
+    let refused = at_then(&world, "settlement unhold --program p --partner acme --period 2026-05 --reason cleared --by fin");
+    assert_eq!(refused.status.code(), Some(2), "{}", refused.stdout_text());
+    for part in ["no settlement", "2026-05", "import statuses", "payout withdraw"] {
+        assert!(refused.stderr.contains(part), "{part} is missing in {}", refused.stderr);
+    }
+    assert_eq!(world.count("settlement_holds"), 0);
+    world.app.import("statuses", "partner,program,status,effective_from\nacme,p,active,2026-05-04");
+    world.until("the claim is paid", |books| books.texts("SELECT status FROM claims WHERE id = 'CL-1'") == ["paid"]);
+    world.until("nothing is left to do", |_| world.is_at_rest());
+    serving.stop();
+    world.app.assert_verified();
+}
+
 /// Somebody who was disabled gets no letters, and who looks sees why.
 fn who_is_disabled_gets_no_letters(engine: Engine) {
     let world = world(engine);
@@ -370,6 +391,7 @@ fn who_is_disabled_gets_no_letters(engine: Engine) {
 }
 
 each_engine!(
+    a_suspended_member_s_claim_waits_until_it_is_active,
     claims_without_steps_wait_for_accruals,
     a_step_that_nobody_can_decide_is_told_and_looked_at_again,
     who_is_disabled_gets_no_letters,
