@@ -19,6 +19,7 @@ mod m0009_fact_events;
 mod m0010_decision_events;
 mod m0011_withdrawals;
 mod m0012_rankings_final;
+mod m0013_steps_asked;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_decision_events::Step),
             Box::new(m0011_withdrawals::Step),
             Box::new(m0012_rankings_final::Step),
+            Box::new(m0013_steps_asked::Step),
         ]
     }
 }

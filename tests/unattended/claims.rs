@@ -372,6 +372,30 @@ fn a_suspended_member_s_claim_waits_until_it_is_active(engine: Engine) {
     world.app.assert_verified();
 }
 
+/// While no service runs nobody is asked, so no step's time passes; what was asked in time goes on to whoever is asked after it.
+fn nobody_is_passed_over_who_was_not_asked(engine: Engine) {
+    let world = world(engine);
+    for id in ["CL-1", "CL-2"] {
+        world.ok_at(THEN, &format!("mdf claim submit --id {id} --campaign webinar --receipts 30000.00 --by sue"));
+    }
+    let serving = world.serve("2026-05-06T08:00:01Z");
+    for id in ["CL-1", "CL-2"] {
+        until_waiting(&world, id, "channel_manager");
+    }
+    world.until("the manager is asked about both", |_| letters_to(&world, "jo").len() == 2);
+    let shown = json(&world, "mdf claim show CL-1 --json");
+    assert_eq!((&shown["status"], &shown["asked_role"]), (&"awaiting_approval".into(), &"channel_manager".into()), "{shown}");
+    assert!(shown["due_at"].as_str().is_some_and(|at| ("2026-05-08T08:00:01".."2026-05-08T08:10").contains(&at)), "{shown}");
+    serving.stop();
+    world.ok_at("2026-05-06T09:00:00Z", "mdf claim approve CL-1 --by jo");
+    let serving = world.serve("2026-05-20T08:00:00Z");
+    world.until("finance is asked", |_| letters_to(&world, "fin").len() == 1);
+    until_waiting(&world, "CL-1", "finance");
+    world.until("the other has gone to the chief", |_| json(&world, "mdf claim show CL-2 --json")["asked_role"] == "channel_chief");
+    serving.stop();
+    world.app.assert_verified();
+}
+
 /// Somebody who was disabled gets no letters, and who looks sees why.
 fn who_is_disabled_gets_no_letters(engine: Engine) {
     let world = world(engine);
@@ -391,6 +415,7 @@ fn who_is_disabled_gets_no_letters(engine: Engine) {
 }
 
 each_engine!(
+    nobody_is_passed_over_who_was_not_asked,
     a_suspended_member_s_claim_waits_until_it_is_active,
     claims_without_steps_wait_for_accruals,
     a_step_that_nobody_can_decide_is_told_and_looked_at_again,

@@ -1,7 +1,7 @@
 //! What time does to a claim that waits: reminders, the way to another role, its end (domain.md §6.4; interface.md §1).
 
 use program::calendar::Instant;
-use program::mdf::Status;
+use program::mdf::{self, Status};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
@@ -28,7 +28,8 @@ pub enum Due {
     Expired,
 }
 
-/// Does what is due of the step that waits: one thing at a time, the deadline before a reminder.
+/// Does what is due of the step that waits: one thing at a time, the deadline before a reminder. The time of a step begins with the first
+/// look, which asks: none passes while nobody could be asked.
 ///
 /// # Idempotency
 /// The claim and the time: asked again at the same moment, there is nothing due.
@@ -42,6 +43,10 @@ pub async fn pass(tx: &DatabaseTransaction, id: &str, now: Instant) -> Result<Du
     }
     let steps = record::steps(tx, &claim.id, claim.round).await?;
     let Some(step) = steps.iter().find(|step| step.status == "waiting") else { return Ok(Due::Nothing) };
+    if step.asked_at.is_none() {
+        begin(tx, &claim, step, now).await?;
+        return Ok(Due::Nothing);
+    }
     if step.due_at.is_some_and(|due_at| now >= due_at) {
         if escalate(tx, &claim, step, now).await? {
             return Ok(Due::Escalated);
@@ -77,17 +82,27 @@ pub(super) fn look_again_after(since: Option<Instant>, now: Instant) -> Instant 
 /// Reminders are counted from the last one, or from when the role was asked.
 fn next_reminder(step: &Step) -> Option<Instant> {
     let every_s = step.remind_every_s.filter(|every_s| *every_s > 0 && step.reminders < REMINDERS_MAX)?;
-    let since = [step.opened_at, step.escalated_at, step.reminded_at].into_iter().flatten().max()?;
+    let since = [step.opened_at, step.asked_at, step.escalated_at, step.reminded_at].into_iter().flatten().max()?;
     Some(restart::after(since, every_s))
 }
 
+/// The step's time begins.
+async fn begin(tx: &DatabaseTransaction, claim: &Claim, step: &Step, now: Instant) -> Result<(), LoadError> {
+    let asked_at = mdf::noted_at(now, [step.opened_at]);
+    let due_at = step.within_s.map(|within_s| restart::after(asked_at, within_s).0);
+    let update = "UPDATE claim_steps SET asked_at = ?, due_at = ? WHERE claim = ? AND round = ? AND ordinal = ?";
+    execute(tx, update, vec![asked_at.0.into(), due_at.into(), claim.id.as_str().into(), claim.round.into(), step.ordinal.into()]).await?;
+    Ok(())
+}
+
 /// As its run would: a decision that comes first finds the step where it belongs.
-pub(super) async fn escalate_if_due(tx: &DatabaseTransaction, claim: &Claim, now: Instant) -> Result<(), LoadError> {
+pub(super) async fn catch_up(tx: &DatabaseTransaction, claim: &Claim, now: Instant) -> Result<(), LoadError> {
     if !claim.status.is_open() {
         return Ok(());
     }
     let steps = record::steps(tx, &claim.id, claim.round).await?;
     match steps.iter().find(|step| step.status == "waiting" && step.due_at.is_some_and(|due_at| now >= due_at)) {
+        Some(step) if step.asked_at.is_none() => begin(tx, claim, step, now).await,
         Some(step) => escalate(tx, claim, step, now).await.map(|_| ()),
         None => Ok(()),
     }
