@@ -368,7 +368,29 @@ fn a_shared_address_opens_no_page(app: &App) {
     assert_eq!(addressed("jo@example.com").as_deref(), Some("jo"), "who may do nothing shares nothing");
 }
 
+/// Codes that were never mailed are none of the five an hour once they can't be mailed any more.
+fn a_code_that_was_never_mailed_is_not_counted_for_long(app: &App) {
+    world(app);
+    submit(app, "CL-1", 5_000_000);
+    let minute = |minutes: i64| Instant(day(0).0 + minutes * 60 * 1_000_000);
+    let ask = |id: &str, now: Instant| {
+        let asking = sign_in::Asking { claim: "CL-1", email: "jo@example.com", id, link: None };
+        act(app, async |tx| sign_in::ask(tx, asking, now).await).expect("a look").is_some()
+    };
+    assert_eq!(["a", "b", "c", "d", "e", "f"].map(|id| ask(id, minute(0))), [true, true, true, true, true, false], "all may be mailed yet");
+    assert!(act(app, async |tx| sign_in::written(tx, "a", "digest", minute(1)).await).expect("it is written"));
+    assert!(!ask("g", minute(9)));
+    assert_eq!(["h", "i", "j", "k", "l"].map(|id| ask(id, minute(10))), [true, true, true, true, false], "the one that was mailed counts on");
+    assert!(!act(app, async |tx| sign_in::written(tx, "b", "digest", minute(10)).await).expect("a look"), "what counts no more is mailed no more");
+    for id in ["h", "i", "j", "k"] {
+        assert!(act(app, async |tx| sign_in::written(tx, id, "digest", minute(11)).await).expect("it is written"));
+    }
+    assert!(!ask("m", minute(59)));
+    assert!(ask("n", minute(61)), "an hour after the first");
+}
+
 on_both_databases!(
+    a_code_that_was_never_mailed_is_not_counted_for_long,
     clocks_of_two_machines_leave_the_books_sound,
     a_decision_after_its_way_to_another_role_is_noted_after_it,
     a_shared_address_opens_no_page,
