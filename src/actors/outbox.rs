@@ -22,7 +22,7 @@ const TAKEN_MAX: u32 = 16;
 const SIDE_BY_SIDE: usize = 4;
 /// How long a letter stays with a sender that has gone silent.
 const LEASE: Duration = Duration::from_mins(2);
-/// Attempts before a letter is parked: with the waits between them, three days.
+/// Attempts before a letter is parked: with the waits between them, one and a half to two days.
 const ATTEMPTS_MAX: u32 = 20;
 /// The wait after the first attempt; it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -173,5 +173,21 @@ where
             tx.rollback().await?;
             Err(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_tried_for_one_and_a_half_to_two_days() {
+        let sum = |id: &str| (1..i64::from(ATTEMPTS_MAX)).map(|attempt| wait(attempt, id)).sum::<Duration>();
+        // The ends of the share that depends on the letter.
+        for share in [0_u8, 255] {
+            let tried = sum(&char::from(share).to_string());
+            assert!((Duration::from_hours(35)..=Duration::from_hours(48)).contains(&tried), "{share}: {tried:?}");
+        }
+        assert_eq!((wait(1, ""), wait(2, ""), wait(19, "")), (FIRST_WAIT, FIRST_WAIT * 2, LONGEST_WAIT));
     }
 }
