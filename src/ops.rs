@@ -14,6 +14,7 @@ use durable::{RunId, RunStatus, Workflow, runs};
 use program::calendar::{Date, Instant, Period};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value as Json, json};
+use workflows::letters::TOPICS;
 use workflows::payout::PayoutInput;
 use workflows::recertification::{self, ReviewFirst, ReviewsError};
 use workflows::{PayoutRun, mdf_claim};
@@ -303,7 +304,7 @@ async fn review_first(tx: &DatabaseTransaction, program: &str, day: Date) -> Res
 /// The person is neither ops, finance nor admin, or the letter is not parked or bounced.
 pub async fn retry_mail(tx: &DatabaseTransaction, id: &str, by: &str, now: Instant) -> Result<(), OpsError> {
     users::entitled(tx, by, &[OPS, FINANCE, ADMIN]).await?;
-    let found = outbox::find(tx, id).await?.filter(|message| message.topic == workflows::letters::TOPIC);
+    let found = outbox::find(tx, id).await?.filter(|message| TOPICS.contains(&message.topic.as_str()));
     let message = found.ok_or_else(|| OpsError::NoMail(id.chars().take(60).collect()))?;
     match outbox::again(tx, id, durable::Instant(now.0)).await {
         Err(OutboxError::NotHeld(_)) => return Err(OpsError::MailNotNow { id: message.id, status: message.status }),

@@ -66,6 +66,19 @@ pub enum ReleaseError {
         /// The period.
         period: Period,
     },
+    /// There is nothing yet that could be let go.
+    #[error(
+        "{partner} has no settlement in {program} for {period} yet, and nobody holds it by hand: settle the period first. A claim's payout that is held \
+         as suspended goes on when the member is active again (`import statuses`), or is ended by `payout withdraw`"
+    )]
+    NotSettled {
+        /// The programme.
+        program: String,
+        /// The partner.
+        partner: String,
+        /// The period.
+        period: Period,
+    },
 }
 
 impl ReleaseError {
@@ -76,7 +89,7 @@ impl ReleaseError {
             Self::Load(error) => matches!(error, LoadError::NoProgram(_)),
             Self::Person(error) => error.is_input(),
             Self::Payout(error) => error.is_input(),
-            Self::NotFinal { .. } | Self::NoMember { .. } | Self::TooLate { .. } | Self::NotHeld { .. } => true,
+            Self::NotFinal { .. } | Self::NoMember { .. } | Self::TooLate { .. } | Self::NotHeld { .. } | Self::NotSettled { .. } => true,
         }
     }
 }
@@ -166,20 +179,30 @@ pub async fn hold(tx: &DatabaseTransaction, whose: Whose<'_>, reason: &str, by: 
     Ok(true)
 }
 
-/// Lets a member's settlements of a period go, whatever held them. Their payouts go on when they are looked at again.
+/// Lets a member's settlements of a period go, whatever held them. Their payouts go on when they are looked at again. Who is suspended is let
+/// go once there is a settlement: nobody says yes to what is not known yet.
 ///
 /// # Errors
-/// The person may not, or nothing holds them.
+/// The person may not, nothing holds them, or a suspension alone would hold what is not made yet.
 pub async fn unhold(tx: &DatabaseTransaction, whose: Whose<'_>, reason: &str, by: &str, now: Instant) -> Result<(), ReleaseError> {
     users::checked("the reason", reason, users::TEXT_MAX)?;
     users::entitled_for(tx, by, &[FINANCE, OPS], whose.partner).await?;
     lock_member(tx, whose).await?;
-    if held(tx, whose).await?.is_none() {
-        let Whose { program, partner, period } = whose;
-        return Err(ReleaseError::NotHeld { program: program.into(), partner: partner.into(), period });
+    let Whose { program, partner, period } = whose;
+    match held(tx, whose).await? {
+        None => return Err(ReleaseError::NotHeld { program: program.into(), partner: partner.into(), period }),
+        Some(HeldFor::Suspended) if !is_settled(tx, whose).await? => {
+            return Err(ReleaseError::NotSettled { program: program.into(), partner: partner.into(), period });
+        }
+        Some(_) => {}
     }
     note(tx, whose, "unhold", reason, by, now).await?;
     Ok(())
+}
+
+async fn is_settled(tx: &DatabaseTransaction, Whose { program, partner, period }: Whose<'_>) -> Result<bool, LoadError> {
+    let query = "SELECT 1 FROM settlements WHERE program = ? AND partner = ? AND period = ?";
+    Ok(first_row(tx, query, vec![program.into(), partner.into(), period.to_string().into()]).await?.is_some())
 }
 
 /// Acts on one member come one after the other.

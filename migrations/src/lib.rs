@@ -20,6 +20,7 @@ mod m0010_decision_events;
 mod m0011_withdrawals;
 mod m0012_rankings_final;
 mod m0013_served_programs;
+mod m0014_steps_asked;
 
 /// All steps, in order.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_withdrawals::Step),
             Box::new(m0012_rankings_final::Step),
             Box::new(m0013_served_programs::Step),
+            Box::new(m0014_steps_asked::Step),
         ]
     }
 }

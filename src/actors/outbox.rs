@@ -22,16 +22,18 @@ const TAKEN_MAX: u32 = 16;
 const SIDE_BY_SIDE: usize = 4;
 /// How long a letter stays with a sender that has gone silent.
 const LEASE: Duration = Duration::from_mins(2);
-/// Attempts before a letter is parked: with the waits between them, three days.
+/// Attempts before a letter is parked: with the waits between them, one and a half to two days.
 const ATTEMPTS_MAX: u32 = 20;
 /// The wait after the first attempt; it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_hours(6);
 
-/// Sends letters.
+/// Sends the letters of one topic: those of another never wait behind them.
 #[derive(Debug)]
-pub(super) struct Outbox;
+pub(super) struct Outbox {
+    pub(super) topic: &'static str,
+}
 
 /// Look for letters.
 #[derive(Debug)]
@@ -48,10 +50,10 @@ impl Actor for Outbox {
     }
 
     async fn handle(&self, myself: ActorRef<Look>, _look: Look, shared: &mut Shared) -> Result<(), ActorProcessingErr> {
-        let taken = match take(shared).await {
+        let taken = match take(shared, self.topic).await {
             Ok(taken) => taken,
             Err(error) => {
-                tracing::error!(error = causes(&error), "outbox.not_read");
+                tracing::error!(topic = self.topic, error = causes(&error), "outbox.not_read");
                 Vec::new()
             }
         };
@@ -65,15 +67,15 @@ impl Actor for Outbox {
     }
 }
 
-async fn take(shared: &Shared) -> Result<Vec<Message>, OutboxError> {
+async fn take(shared: &Shared, topic: &'static str) -> Result<Vec<Message>, OutboxError> {
     let now = shared.clock.now();
-    if shared.stop.is_cancelled() || !is_due(shared, now).await? || awaits_reconciliation(shared).await? {
+    if shared.stop.is_cancelled() || !is_due(shared, topic, now).await? || awaits_reconciliation(shared).await? {
         return Ok(Vec::new());
     }
     let owner = shared.engine.options().node.clone();
     in_write(&shared.books, |tx| {
         let owner = owner.clone();
-        Box::pin(async move { outbox::claim(tx, letters::TOPIC, &owner, LEASE, ATTEMPTS_MAX, TAKEN_MAX, now).await })
+        Box::pin(async move { outbox::claim(tx, topic, &owner, LEASE, ATTEMPTS_MAX, TAKEN_MAX, now).await })
     })
     .await
 }
@@ -94,20 +96,26 @@ pub(super) async fn take_over(shared: &Shared) -> Result<u64, OutboxError> {
     let (owner, now) = (shared.engine.options().node.clone(), shared.clock.now());
     in_write(&shared.books, |tx| {
         let owner = owner.clone();
-        Box::pin(async move { outbox::take_over(tx, letters::TOPIC, &owner, ATTEMPTS_MAX, now).await })
+        Box::pin(async move {
+            let mut count = 0;
+            for topic in letters::TOPICS {
+                count += outbox::take_over(tx, topic, &owner, ATTEMPTS_MAX, now).await?;
+            }
+            Ok(count)
+        })
     })
     .await
 }
 
 /// Whether there may be something to send; looking takes no lock.
-async fn is_due(shared: &Shared, now: Instant) -> Result<bool, OutboxError> {
-    Ok(outbox::is_due(shared.books.read(), letters::TOPIC, now).await?)
+async fn is_due(shared: &Shared, topic: &str, now: Instant) -> Result<bool, OutboxError> {
+    Ok(outbox::is_due(shared.books.read(), topic, now).await?)
 }
 
 async fn send(shared: &Shared, message: Message) {
-    passes(shared, Point::Taken);
+    passes(shared, &message, Point::Taken);
     let sent = shared.postman.send(&shared.books, &message, shared.now(), async || may_leave(shared, &message).await).await;
-    passes(shared, Point::BeforeResult);
+    passes(shared, &message, Point::BeforeResult);
     let now = shared.clock.now();
     let (id, key, attempt) = (message.id.clone(), message.key.clone(), message.attempt);
     let noted = in_write(&shared.books, |tx| {
@@ -123,7 +131,7 @@ async fn send(shared: &Shared, message: Message) {
         })
     })
     .await;
-    passes(shared, Point::AfterResult);
+    passes(shared, &message, Point::AfterResult);
     match noted {
         Ok(()) => tracing::info!(letter = key, id, attempt, outcome = sent.name(), "letter.sent"),
         Err(error) => tracing::error!(letter = key, id, error = causes(&error), "letter.not_noted"),
@@ -138,8 +146,8 @@ async fn may_leave(shared: &Shared, message: &Message) -> bool {
 }
 
 /// A letter's way has the names of a step's.
-fn passes(shared: &Shared, point: Point) {
-    shared.engine.options().probe.at(point, "outbox", letters::TOPIC);
+fn passes(shared: &Shared, message: &Message, point: Point) {
+    shared.engine.options().probe.at(point, "outbox", &message.topic);
 }
 
 /// Twice as long after each attempt, less up to a quarter, by the letter, so that many don't come back at once.
@@ -165,5 +173,21 @@ where
             tx.rollback().await?;
             Err(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_tried_for_one_and_a_half_to_two_days() {
+        let sum = |id: &str| (1..i64::from(ATTEMPTS_MAX)).map(|attempt| wait(attempt, id)).sum::<Duration>();
+        // The ends of the share that depends on the letter.
+        for share in [0_u8, 255] {
+            let tried = sum(&char::from(share).to_string());
+            assert!((Duration::from_hours(35)..=Duration::from_hours(48)).contains(&tried), "{share}: {tried:?}");
+        }
+        assert_eq!((wait(1, ""), wait(2, ""), wait(19, "")), (FIRST_WAIT, FIRST_WAIT * 2, LONGEST_WAIT));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use workflows::letters;
 
 use super::outbox::{self, Outbox};
 use super::runs::Host;
@@ -76,6 +77,7 @@ enum Part {
     Host,
     Scheduler,
     Outbox,
+    UrgentOutbox,
     Upkeep,
 }
 
@@ -93,7 +95,7 @@ impl Actor for Root {
 
     async fn pre_start(&self, myself: ActorRef<()>, shared: Shared) -> Result<Rooted, ActorProcessingErr> {
         let mut state = Rooted { shared, parts: Vec::new(), restarts: VecDeque::new() };
-        for part in [Part::Host, Part::Scheduler, Part::Outbox, Part::Upkeep] {
+        for part in [Part::Host, Part::Scheduler, Part::Outbox, Part::UrgentOutbox, Part::Upkeep] {
             let cell = start(part, &state.shared, myself.get_cell()).await?;
             state.parts.push((part, cell));
         }
@@ -138,7 +140,8 @@ async fn start(part: Part, shared: &Shared, root: ActorCell) -> Result<ActorCell
     Ok(match part {
         Part::Host => Actor::spawn_linked(None, Host, shared, root).await?.0.get_cell(),
         Part::Scheduler => Actor::spawn_linked(None, Scheduler, shared, root).await?.0.get_cell(),
-        Part::Outbox => Actor::spawn_linked(None, Outbox, shared, root).await?.0.get_cell(),
+        Part::Outbox => Actor::spawn_linked(None, Outbox { topic: letters::TOPIC }, shared, root).await?.0.get_cell(),
+        Part::UrgentOutbox => Actor::spawn_linked(None, Outbox { topic: letters::URGENT }, shared, root).await?.0.get_cell(),
         Part::Upkeep => Actor::spawn_linked(None, Upkeep, shared, root).await?.0.get_cell(),
     })
 }

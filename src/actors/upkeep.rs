@@ -1,18 +1,19 @@
-//! The upkeep: seals the audit log, looks again at messages and facts that came too early, picks up periods that a command has made
-//! final, and lets go of the journals of runs that ended long ago.
+//! The upkeep: seals the audit log, looks again at messages and facts that came too early and at payouts of members that are suspended no
+//! more, picks up periods that a command has made final, and lets go of the journals of runs that ended long ago.
 
 use std::time::Duration;
 
 use books::audit::seal;
 use books::facts::parked;
 use books::load::row::{LoadError, rows};
+use books::payouts::intend::suspended_no_more;
 use books::payouts::{record, switch};
 use durable::{outbox, runs};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use sea_orm::DatabaseTransaction;
 use workflows::SettlementRun;
 use workflows::again::{AGAIN_MAX, key_of, start_anew};
-use workflows::payout::retry_parked as retry_messages;
+use workflows::payout::{look_again_at_suspended, retry_parked as retry_messages};
 use workflows::settlement_run::SettlementInput;
 
 use super::{Shared, causes};
@@ -34,6 +35,8 @@ const KEPT: Duration = Duration::from_hours(24 * 90);
 const SWEPT_MAX: u32 = 500;
 /// Parked facts that one look tries again.
 const FACTS_MAX: u16 = 100;
+/// Payouts held for a suspension that one look sees.
+const SUSPENDED_MAX: u32 = 1_000;
 /// Messages that one retry looks at.
 const RETRIED_MAX: u16 = 200;
 
@@ -78,6 +81,7 @@ impl Actor for Upkeep {
         }
         if state.looks.is_multiple_of(LOOKS_A_RETRY) {
             told("messages.not_retried", retry_parked(shared).await);
+            told("suspended.not_looked_at", look_at_suspended(shared).await);
         }
         if state.looks.is_multiple_of(LOOKS_A_SWEEP) {
             told("journals.not_swept", sweep(shared).await);
@@ -143,6 +147,29 @@ async fn retry_parked(shared: &Shared) -> Result<(), Failed> {
             if count > 0 {
                 shared.engine.hint();
             }
+            Ok(())
+        }
+        Err(error) => {
+            tx.rollback().await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Wakes the payouts whose members are not suspended any more, however the books came to know.
+async fn look_at_suspended(shared: &Shared) -> Result<(), Failed> {
+    let tx = shared.books.begin_read().await?;
+    let free = suspended_no_more(&tx, SUSPENDED_MAX, shared.now()).await;
+    tx.rollback().await?;
+    let free = free?;
+    if free.is_empty() {
+        return Ok(());
+    }
+    let tx = shared.books.begin_write().await?;
+    match look_again_at_suspended(&tx, &free, shared.now()).await {
+        Ok(()) => {
+            tx.commit().await?;
+            shared.engine.hint();
             Ok(())
         }
         Err(error) => {

@@ -5,7 +5,7 @@ use durable::entities::message;
 use durable::outbox;
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value as Json, json};
-use workflows::letters::TOPIC;
+use workflows::letters::TOPICS;
 
 use super::{At, CliError, act, output, timeline};
 use crate::ops;
@@ -81,7 +81,7 @@ async fn letters(tx: &DatabaseTransaction, status: Option<&str>) -> Result<Vec<m
         let page = outbox::list(tx, status, after.as_deref(), PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id.clone());
-        found.extend(page.into_iter().filter(|message| message.topic == TOPIC));
+        found.extend(page.into_iter().filter(|message| TOPICS.contains(&message.topic.as_str())));
     }
     found.truncate(LISTED_MAX);
     Ok(found)

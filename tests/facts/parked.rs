@@ -96,6 +96,60 @@ fn a_refund_that_failed_is_none(engine: Engine) {
     world.end();
 }
 
+/// What a person has voided stays so, whatever Stripe tells of it afterwards; what of it is meant after all, a person imports.
+fn what_was_voided_is_not_recorded_anew(engine: Engine) {
+    let world = World::start(engine);
+    let app = &world.app;
+    app.import("customers", "id,name\nc,C");
+    app.import("invoices", "id,customer,currency,subtotal,paid_at\nin_1,c,USD,100.00,2026-01-10T12:00:00Z");
+    let payment = json!({ "id": "inpay_1", "invoice": "in_1", "payment": { "payment_intent": "pi_1" } });
+    assert_eq!(sender::event(world.port, &event("evt_0", "invoice_payment.paid", 1_768_046_500, &payment)).said(), (200, "recorded"));
+    let tell = |event_id: &str, r#type: &str, id: &str, status: &str| {
+        let object = json!({ "id": id, "status": status, "amount": 100, "currency": "usd", "created": 1_768_046_500, "payment_intent": "pi_1" });
+        sender::event(world.port, &event(event_id, r#type, 1_768_046_500, &object)).body["status"].clone()
+    };
+    let refunds = || app.access().texts("SELECT id FROM refunds ORDER BY id");
+
+    // As the message says: voided, and the message dropped.
+    assert_eq!(tell("evt_1", "refund.created", "re_1", "succeeded"), "recorded");
+    assert_eq!(tell("evt_2", "refund.failed", "re_1", "failed"), "parked");
+    app.import("voids", "kind,id,reason,approved_by\nrefunds,re_1,it failed,fin");
+    app.ok("facts drop stripe/evt_2 --by op --reason voided");
+    assert_eq!(tell("evt_3", "refund.updated", "re_1", "succeeded"), "ignored");
+    assert_eq!((refunds(), parked_now(app)), (Vec::new(), json!([])));
+
+    // Voided for a reason of their own, a refund and a chargeback.
+    for (first, again, event_id, id, status) in [
+        ("refund.created", "refund.updated", "evt_4", "re_2", "succeeded"),
+        ("charge.dispute.created", "charge.dispute.updated", "evt_5", "du_1", "under_review"),
+    ] {
+        assert_eq!(tell(event_id, first, id, status), "recorded");
+        app.import("voids", &format!("kind,id,reason,approved_by\nrefunds,{id},not ours,fin"));
+        assert_eq!(tell(&format!("{event_id}_again"), again, id, status), "parked", "{id}");
+        assert_eq!(refunds(), Vec::<String>::new());
+    }
+    let parked = parked_now(app);
+    for (at, id) in [(0, "re_2"), (1, "du_1")] {
+        let reason = parked[at]["reason"].as_str().expect("a reason");
+        assert!(reason.contains(id) && reason.contains("fin") && reason.contains("not ours") && parked[at]["waits_for"].is_null(), "{parked}");
+    }
+    assert_eq!(app.run("facts retry stripe/evt_4_again --by op").status.code(), Some(1), "it waits for a person");
+    app.import("refunds", "id,invoice,amount,refunded_at\nre_2,in_1,1.00,2026-01-10T12:01:40Z");
+    app.ok("facts retry stripe/evt_4_again --by op");
+    app.ok("facts drop stripe/evt_5_again --by op --reason not-ours");
+    assert_eq!((refunds(), parked_now(app)), (vec!["re_2".to_owned()], json!([])));
+
+    // An invoice is told by two events.
+    let invoice = json!({ "id": "in_2", "object": "invoice", "status": "paid", "customer": "c", "currency": "usd", "total": 1_000,
+                          "status_transitions": { "paid_at": 1_768_046_400 } });
+    let told = |id: &str, r#type: &str| sender::event(world.port, &event(id, r#type, 1_768_046_500, &invoice)).body["status"].clone();
+    assert_eq!(told("evt_6", "invoice.paid"), "recorded");
+    app.import("voids", "kind,id,reason,approved_by\ninvoices,in_2,of another company,fin");
+    assert_eq!(told("evt_7", "invoice.payment_succeeded"), "parked");
+    assert_eq!(app.access().texts("SELECT id FROM invoices"), ["in_1"]);
+    world.end();
+}
+
 /// What is voided makes room for what did not fit beside it.
 fn a_void_makes_room(engine: Engine) {
     let world = World::start(engine);
@@ -128,6 +182,54 @@ fn a_lost_dispute_is_a_chargeback(engine: Engine) {
     }
     let disputed = "SELECT id || ' ' || kind || ' ' || CAST(amount_minor AS TEXT) FROM refunds";
     assert_eq!(world.app.access().texts(disputed), ["du_1 chargeback 4000"]);
+    world.end();
+}
+
+/// A dispute that is told to be won and to be lost is seen by a person, however that came; one that is won after it was lost has its money
+/// back, once.
+fn a_dispute_that_is_won_and_lost_is_looked_at(engine: Engine) {
+    let world = World::start(engine);
+    world.app.import("customers", "id,name\nc,C");
+    world.app.import("invoices", "id,customer,currency,subtotal,paid_at\nin_1,c,USD,2000.00,2026-01-10T12:00:00Z");
+    let payment = json!({ "id": "inpay_1", "invoice": "in_1", "payment": { "payment_intent": "pi_1" } });
+    assert_eq!(sender::event(world.port, &event("evt_0", "invoice_payment.paid", 1_768_046_500, &payment)).said(), (200, "recorded"));
+    let tell = |second: i64, dispute: &str, r#type: &str, status: &str| {
+        let object = json!({ "id": dispute, "object": "dispute", "amount": 50_000, "currency": "usd", "created": 1_768_046_600, "status": status,
+                             "payment_intent": "pi_1" });
+        let (id, r#type) = (format!("evt_{dispute}_{second}"), format!("charge.dispute.{type}"));
+        sender::event(world.port, &event(&id, &r#type, 1_768_046_600 + second, &object)).body["status"].clone()
+    };
+    let disputed = |id: &str| {
+        let query = format!("SELECT kind || ' ' || CAST(amount_minor AS TEXT) FROM refunds WHERE id = '{id}' OR of_refund = '{id}' ORDER BY kind");
+        world.app.access().texts(&query)
+    };
+    let (taken, back) = ("chargeback 50000".to_owned(), "chargeback_won 50000".to_owned());
+
+    assert_eq!(tell(0, "du_1", "created", "needs_response"), "recorded");
+    assert_eq!(tell(100, "du_1", "closed", "won"), "recorded");
+    assert_eq!(tell(200, "du_1", "updated", "under_review"), "recorded");
+    assert_eq!(tell(300, "du_1", "closed", "lost"), "parked");
+    let parked = parked_now(&world.app);
+    let reason = parked[0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("du_1") && reason.contains("by hand") && parked[0]["waits_for"].is_null(), "{parked}");
+    assert_eq!(disputed("du_1"), [taken.clone(), back.clone()]);
+    world.app.ok("facts drop stripe/evt_du_1_300 --by op --reason recorded-by-hand");
+
+    // The win waits for its chargeback.
+    assert_eq!([tell(100, "du_2", "closed", "won"), tell(300, "du_2", "closed", "lost")], ["parked", "parked"]);
+    assert_eq!(disputed("du_2"), Vec::<String>::new());
+    assert_eq!(parked_now(&world.app)[1]["waits_for"], json!(null));
+    for second in [100, 300] {
+        world.app.ok(&format!("facts drop stripe/evt_du_2_{second} --by op --reason seen"));
+    }
+
+    // Lost, then won: told by several events, it is one.
+    assert_eq!(tell(100, "du_3", "closed", "lost"), "recorded");
+    for (second, r#type) in [(200, "updated"), (201, "funds_reinstated"), (202, "closed")] {
+        assert_eq!(tell(second, "du_3", r#type, "won"), "recorded", "{type}");
+    }
+    assert_eq!(disputed("du_3"), [taken, back]);
+    assert_eq!(parked_now(&world.app), json!([]));
     world.end();
 }
 
@@ -169,7 +271,9 @@ each_engine!(
     what_waits_is_seen_and_goes_on,
     people_try_again_and_drop,
     a_refund_that_failed_is_none,
+    what_was_voided_is_not_recorded_anew,
     a_void_makes_room,
     a_lost_dispute_is_a_chargeback,
+    a_dispute_that_is_won_and_lost_is_looked_at,
     what_waits_is_bounded,
 );

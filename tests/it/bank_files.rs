@@ -270,6 +270,30 @@ fn what_can_not_be_in_a_file_is_left_out_loudly(app: &App) {
     assert_eq!(valid(Path::new(&last)).payments[0].iban, OTHER_IBAN);
 }
 
+/// A claim's payout that failed is not tried again: what to do with one that no file can pay is said by its kind.
+fn what_a_claim_s_payout_comes_to_is_said(app: &App) {
+    use crate::claims::{approve, pay, submit, wallet, world};
+    world(app);
+    account(app, "D2", "acme", "Acme", IBAN);
+    for (number, claim) in [(1, "CL-1"), (2, "CL-2")] {
+        submit(app, claim, 1_000_000);
+        approve(app, claim, "jo");
+        pay(app, claim, number);
+        assert_eq!(request(app, number, "pain001").state, State::Requested);
+    }
+    account(app, "D3", "acme", "Acme", OTHER_IBAN);
+    let reason = || export_json(app).1["left_out"][0]["reason"].as_str().expect("a reason").to_owned();
+    let moved = reason();
+    assert!(moved.contains("another destination") && moved.contains("mark-failed") && moved.contains("a new claim is needed"), "{moved}");
+    assert!(!moved.contains("retry"), "{moved}");
+    app.import("statuses", "partner,program,status,effective_from\nacme,p,suspended,2027-01-02");
+    let held = reason();
+    assert!(held.contains("suspended") && held.contains("active again") && held.contains("a new claim is needed"), "{held}");
+    app.ok(&format!("payout mark-failed {} --by fin --reason moved", id(1)));
+    assert_eq!(crate::claims::found(app, "CL-1").status.name(), "failed");
+    assert_eq!(wallet(app), (3_500_000, 0));
+}
+
 /// Several at once: every payout is in one file.
 fn many_at_once_put_each_payout_into_one_file(app: &App) {
     ready(app);
@@ -342,6 +366,7 @@ on_both_databases!(
     a_crash_before_the_file_is_written_is_mended_by_the_same_bytes,
     only_finance_writes_files_and_only_while_payouts_go_on,
     what_can_not_be_in_a_file_is_left_out_loudly,
+    what_a_claim_s_payout_comes_to_is_said,
     many_at_once_put_each_payout_into_one_file,
     a_restored_database_writes_no_file_before_it_is_reconciled,
 );

@@ -47,6 +47,7 @@ fn every_illegal_decision_is_refused_with_its_reason(app: &App) {
     let raised = refused(app, "CL-1", "jo", Verdict::Approve { amount_minor: Some(2_500_001) }, day(0));
     assert_eq!(raised, Refusal::Raised { amount: "25000.01".into(), most: "25000.00".into() });
     assert_eq!(refused(app, "CL-1", "jo", Verdict::Approve { amount_minor: Some(0) }, day(0)), Refusal::Nothing);
+    act(app, async |tx| deadline::pass(tx, "CL-1", hours(0)).await).expect("its time begins");
     assert!(matches!(refused(app, "CL-1", "jo", ALL, hours(48)), Refusal::AfterDeadline { .. }));
     assert!(matches!(say(app, "CL-1", "nobody", ALL, day(0)), Err(MdfError::Person(_))));
     assert!(matches!(say(app, "CL-0", "jo", ALL, day(0)), Err(MdfError::NoClaim(_))));
@@ -252,6 +253,7 @@ fn time_reminds_escalates_and_ends(app: &App) {
         assert!(deadline::next_at(&waiting.step).is_some_and(|at| at > now), "{:?}", waiting.step);
         people.into_iter().map(|person| person.id).collect::<Vec<_>>()
     };
+    assert_eq!(pass(hours(0)), Due::Nothing, "its time begins");
     assert_eq!((pass(hours(19)), asked(hours(19))), (Due::Nothing, vec!["al".to_owned(), "jo".into()]));
     assert_eq!((pass(hours(20)), pass(hours(20))), (Due::Reminder, Due::Nothing));
     assert_eq!((pass(hours(40)), pass(hours(47))), (Due::Reminder, Due::Nothing));
@@ -260,6 +262,7 @@ fn time_reminds_escalates_and_ends(app: &App) {
     assert!(matches!(refused(app, "CL-1", "jo", ALL, hours(49)), Refusal::AfterDeadline { .. }));
     assert_eq!(say(app, "CL-1", "chief", ALL, hours(95)).expect("within the new time").claim.status, Status::AwaitingApproval);
     assert_eq!(asked(hours(95)), ["al", "fin", "fin2"]);
+    assert_eq!(pass(hours(95)), Due::Nothing, "the time of the next begins");
     // Finance has nobody after it: the claim expires two days after it was asked.
     assert_eq!(pass(hours(142)), Due::Nothing);
     assert_eq!((pass(hours(143)), pass(hours(143))), (Due::Expired, Due::Nothing));
@@ -268,9 +271,28 @@ fn time_reminds_escalates_and_ends(app: &App) {
     assert_eq!(refused(app, "CL-1", "fin", ALL, hours(143)), Refusal::NotWaiting { status: Status::Expired });
     app.assert_verified();
     // A decision that comes before the run has noticed finds the step where it belongs.
-    try_submit(app, "CL-2", 1_000_000, None, day(0)).expect("a claim");
+    submit(app, "CL-2", 1_000_000);
+    act(app, async |tx| deadline::pass(tx, "CL-2", hours(0)).await).expect("its time begins");
     assert!(matches!(refused(app, "CL-2", "jo", ALL, hours(60)), Refusal::AfterDeadline { .. }));
     assert_eq!(say(app, "CL-2", "chief", ALL, hours(60)).expect("it is the chief's by now").claim.status, Status::Approved);
+}
+
+/// The time of a step begins when its run first looks at it, which may be long after it was opened; nobody is too late before that.
+fn nobody_is_too_late_who_was_not_asked(app: &App) {
+    world(app);
+    let pass = |id: &str, now: Instant| act(app, async |tx| deadline::pass(tx, id, now).await).expect("time passes");
+    submit(app, "CL-1", 5_000_000);
+    assert_eq!((pass("CL-1", hours(60)), pass("CL-1", hours(79))), (Due::Nothing, Due::Nothing));
+    assert_eq!((pass("CL-1", hours(80)), pass("CL-1", hours(107))), (Due::Reminder, Due::Reminder));
+    assert_eq!(pass("CL-1", hours(108)), Due::Escalated);
+    say(app, "CL-1", "chief", ALL, hours(110)).expect("the chief was asked");
+    // Nobody looks while the next step waits, which has no other role.
+    assert_eq!((pass("CL-1", hours(300)), pass("CL-1", hours(347)), pass("CL-1", hours(348))), (Due::Nothing, Due::Nothing, Due::Expired));
+    // Nor is a decision too late that comes before the first look.
+    try_submit(app, "CL-2", 1_000_000, None, day(0)).expect("a claim");
+    assert!(matches!(refused(app, "CL-2", "chief", ALL, hours(60)), Refusal::NotAsked { .. }));
+    assert_eq!(say(app, "CL-2", "jo", ALL, hours(60)).expect("nobody was asked before").claim.status, Status::Approved);
+    app.assert_verified();
 }
 
 fn a_claim_is_taken_back_before_it_is_debited(app: &App) {
@@ -326,7 +348,8 @@ fn a_decision_after_its_way_to_another_role_is_noted_after_it(app: &App) {
     world(app);
     submit(app, "CL-1", 1_000_000);
     let later = |seconds: i64| Instant(hours(48).0 + seconds * 1_000_000);
-    assert_eq!(act(app, async |tx| deadline::pass(tx, "CL-1", later(5)).await).expect("time passes"), Due::Escalated);
+    let pass = |now: Instant| act(app, async |tx| deadline::pass(tx, "CL-1", now).await).expect("time passes");
+    assert_eq!((pass(hours(0)), pass(later(5))), (Due::Nothing, Due::Escalated));
     assert_eq!(say(app, "CL-1", "chief", ALL, later(2)).expect("it is the chief's").claim.status, Status::Approved);
     app.assert_verified();
 }
@@ -345,7 +368,29 @@ fn a_shared_address_opens_no_page(app: &App) {
     assert_eq!(addressed("jo@example.com").as_deref(), Some("jo"), "who may do nothing shares nothing");
 }
 
+/// Codes that were never mailed are none of the five an hour once they can't be mailed any more.
+fn a_code_that_was_never_mailed_is_not_counted_for_long(app: &App) {
+    world(app);
+    submit(app, "CL-1", 5_000_000);
+    let minute = |minutes: i64| Instant(day(0).0 + minutes * 60 * 1_000_000);
+    let ask = |id: &str, now: Instant| {
+        let asking = sign_in::Asking { claim: "CL-1", email: "jo@example.com", id, link: None };
+        act(app, async |tx| sign_in::ask(tx, asking, now).await).expect("a look").is_some()
+    };
+    assert_eq!(["a", "b", "c", "d", "e", "f"].map(|id| ask(id, minute(0))), [true, true, true, true, true, false], "all may be mailed yet");
+    assert!(act(app, async |tx| sign_in::written(tx, "a", "digest", minute(1)).await).expect("it is written"));
+    assert!(!ask("g", minute(9)));
+    assert_eq!(["h", "i", "j", "k", "l"].map(|id| ask(id, minute(10))), [true, true, true, true, false], "the one that was mailed counts on");
+    assert!(!act(app, async |tx| sign_in::written(tx, "b", "digest", minute(10)).await).expect("a look"), "what counts no more is mailed no more");
+    for id in ["h", "i", "j", "k"] {
+        assert!(act(app, async |tx| sign_in::written(tx, id, "digest", minute(11)).await).expect("it is written"));
+    }
+    assert!(!ask("m", minute(59)));
+    assert!(ask("n", minute(61)), "an hour after the first");
+}
+
 on_both_databases!(
+    a_code_that_was_never_mailed_is_not_counted_for_long,
     clocks_of_two_machines_leave_the_books_sound,
     a_decision_after_its_way_to_another_role_is_noted_after_it,
     a_shared_address_opens_no_page,
@@ -358,6 +403,7 @@ on_both_databases!(
     a_held_payout_does_not_follow_the_destination,
     a_claim_without_a_destination_waits_for_the_first,
     time_reminds_escalates_and_ends,
+    nobody_is_too_late_who_was_not_asked,
     a_claim_is_taken_back_before_it_is_debited,
     a_route_without_steps_approves_by_itself,
 );

@@ -282,6 +282,23 @@ fn a_rejected_claim_is_submitted_again(app: &App) {
     assert_eq!((steps, shown["decisions"].as_array().map(Vec::len)), (vec!["approved"], Some(3)));
 }
 
+/// Without another amount it asks for what it asked for before, or for the share where that is less by now.
+fn a_rejected_claim_comes_again_for_no_more_than_the_share(app: &App) {
+    world(app);
+    for (id, wanted_minor) in [("CL-1", None), ("CL-2", Some(300_000))] {
+        try_submit(app, id, 1_000_000, wanted_minor, day(0)).expect("a claim is submitted");
+        say(app, id, "jo", Verdict::Reject, day(0)).expect("a rejection");
+    }
+    let lower = app.write("lower", "toml", &format!("{PROGRAMME}{}", MDF.replace("cost_share = \"50%\"", "cost_share = \"40%\"")));
+    app.ok(&format!("program apply {lower} --from 2027-01-01"));
+    let again = |id: &str| act(app, async |tx| submit::resubmit(tx, id, Anew::default(), "sue", day(0)).await).expect("it is submitted again");
+    assert_eq!((again("CL-1").amount_minor, again("CL-2").amount_minor), (400_000, 300_000));
+    let more = Anew { receipts_minor: None, wanted_minor: Some(400_001) };
+    say(app, "CL-1", "jo", Verdict::Reject, day(0)).expect("a rejection");
+    let refused = act(app, async |tx| submit::resubmit(tx, "CL-1", more, "sue", day(0)).await).expect_err("more than the share");
+    assert!(refused.to_string().starts_with("at most 4000.00 USD"), "{refused}");
+}
+
 fn limits_are_named_and_nothing_is_taken(app: &App) {
     world(app);
     campaign(app, "small", "1000.00");
@@ -496,6 +513,7 @@ on_both_databases!(
     holds_take_the_oldest_lots_and_give_the_youngest_back,
     what_has_ended_is_not_available_and_expires_when_released,
     a_rejected_claim_is_submitted_again,
+    a_rejected_claim_comes_again_for_no_more_than_the_share,
     limits_are_named_and_nothing_is_taken,
     campaigns_are_approved_by_others,
     the_route_is_by_the_amount_in_the_programme_s_currency,

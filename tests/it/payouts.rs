@@ -318,6 +318,26 @@ fn suspended_members_and_unreleased_periods_wait(app: &App) {
     app.refused("settlement hold --program p --partner beta --period 2026-04 --reason dispute --by nobody");
 }
 
+/// What a suspension will hold is not let go before it is made; what somebody holds by hand is.
+fn nobody_lets_go_of_what_is_not_made_yet(app: &App) {
+    app.apply(PROGRAMME);
+    app.import("partners", "id,name,program,tier,tier_since\nacme,Acme,p,gold,2026-01-01");
+    app.import("customers", "id,name\nc1,Customer");
+    app.import("invoices", "id,customer,partner,currency,subtotal,paid_at\nA1,c1,acme,USD,1000.00,2026-04-10T10:00:00Z");
+    app.import("statuses", "partner,program,status,effective_from\nacme,p,suspended,2026-04-25\nacme,p,active,2026-06-02");
+    people(app);
+    destination(app, "D1", "acme", "tok_acme_0001");
+    let unhold = |period: &str| format!("settlement unhold --program p --partner acme --period {period} --reason cleared --by fin");
+    let refused = app.refused(&unhold("2026-04"));
+    assert!(refused.contains("has no settlement") && refused.contains("settle the period first"), "{refused}");
+    app.settle("p", "2026-04");
+    assert_eq!(intend(app, of("acme", "2026-04"), 1).state, State::Held(HeldFor::Suspended));
+    app.ok(&unhold("2026-04"));
+    assert_eq!(reconsider(app, 1, day(0), &Limits::default()).state, State::Intended);
+    app.ok("settlement hold --program p --partner acme --period 2026-06 --reason dispute --by fin");
+    app.ok(&unhold("2026-06"));
+}
+
 fn finance_marks_what_it_pays_itself(app: &App) {
     ready(app);
     intend(app, of("acme", "2026-04"), 1);
@@ -418,6 +438,7 @@ on_both_databases!(
     what_is_unknown_keeps_its_bytes_and_key,
     each_reason_holds_and_lets_go,
     suspended_members_and_unreleased_periods_wait,
+    nobody_lets_go_of_what_is_not_made_yet,
     finance_marks_what_it_pays_itself,
     two_at_once_make_one_payout,
     any_order_of_words_leaves_the_ledger_right,

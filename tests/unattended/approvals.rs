@@ -203,6 +203,22 @@ fn codes_are_bounded(engine: Engine) {
     serving.stop();
 }
 
+/// A code does not wait behind other mail, however slow the server is with that.
+fn a_code_waits_behind_no_other_mail(engine: Engine) {
+    let world = approval_world::world(engine);
+    for who in ["silent1", "silent2", "silent3", "silent4", "silent5"] {
+        world.ok_at("2027-01-04T09:00:00Z", &format!("user add --id {who} --email {who}@example.com --role channel_manager"));
+    }
+    world.submit_at(NOW, "CL-1", "webinar", "5000.00", "sue");
+    let serving = world.serve(SERVED);
+    // More than leave side by side: the server answers none of them.
+    let unanswered = "outbox WHERE status = 'sending' AND attempts = 1 AND key LIKE 'approval_asked/%/silent_'";
+    world.until("other mail is on its way", |_| world.count(unanswered) == 5);
+    let code = Visitor::new(&world, "jo").code("CL-1");
+    assert_eq!((code.len(), world.count(unanswered)), (8, 5));
+    serving.kill();
+}
+
 /// Somebody who knows an approver's address and a claim uses up the codes that anybody may ask for, and nothing else: who comes by the
 /// link of the own mail gets one all the same. What the link carries opens nothing by itself, and counts for that person and claim alone.
 fn a_stranger_locks_nobody_out(engine: Engine) {
@@ -276,4 +292,4 @@ fn a_stranger_locks_nobody_out(engine: Engine) {
     world.assert_sound();
 }
 
-each_engine!(a_claim_is_approved_by_mail_links_and_paid, codes_are_bounded, a_stranger_locks_nobody_out);
+each_engine!(a_claim_is_approved_by_mail_links_and_paid, codes_are_bounded, a_code_waits_behind_no_other_mail, a_stranger_locks_nobody_out);

@@ -125,6 +125,9 @@ fn the_form_itself(world: &World, jo: &mut Visitor<'_>) {
 /// Two days later the manager's step is the chief's.
 fn after_the_deadline(world: &World) {
     world.submit_at(NOW, "CL-5", "webinar", "2000.00", "sue");
+    let serving = world.serve_claims(SERVED);
+    world.until_asked("CL-5", "channel_manager");
+    serving.stop();
     let serving = world.serve_claims(SERVED_LATER);
     world.until_asked("CL-5", "channel_chief");
     world.submit_at(LATER, "CL-6", "webinar", "2000.00", "sue");

@@ -30,6 +30,9 @@ first_period = "2026-04"
 release = "manual"
 [mdf]
 cost_share = "50%"
+"#;
+
+const ROUTE: &str = r#"
 [[mdf.approvals]]
 role = "channel_manager"
 within = "48h"
@@ -42,8 +45,12 @@ over = "10k"
 
 /// Acme with a wallet of 40,000.00, a destination, people and an approved campaign.
 pub(crate) fn world(engine: Engine) -> World {
+    world_of(engine, ROUTE)
+}
+
+fn world_of(engine: Engine, route: &str) -> World {
     let app = App::fresh(engine);
-    app.apply(PROGRAMME);
+    app.apply(&format!("{PROGRAMME}{route}"));
     app.import("partners", "id,name,email,program,tier,tier_since\nacme,Acme,acme@example.com,p,gold,2026-01-01");
     app.import("customers", "id,name\nc1,Customer");
     app.import("invoices", "id,customer,partner,currency,subtotal,paid_at\nA1,c1,acme,USD,2000000.00,2026-04-10T10:00:00Z");
@@ -318,6 +325,77 @@ fn a_step_that_nobody_can_decide_is_told_and_looked_at_again(engine: Engine) {
     world.app.assert_verified();
 }
 
+/// Claims that nobody has to approve wait, visibly, while refunds have taken what they hold, and go on when accruals have brought it back.
+fn claims_without_steps_wait_for_accruals(engine: Engine) {
+    let world = world_of(engine, "[[mdf.approvals]]\nrole = \"finance\"\nover = \"50k\"\n");
+    world.ok_at(THEN, "mdf claim submit --id CL-1 --campaign webinar --receipts 60000.00 --by sue");
+    world.ok_at(THEN, "mdf claim submit --id CL-2 --campaign webinar --receipts 20000.00 --by sue");
+    world.app.import("refunds", "id,invoice,amount,refunded_at\nR1,A1,2000000.00,2026-05-05T10:00:00Z");
+    world.ok_at("2026-06-02T07:00:00Z", "settle --program p --through 2026-05");
+    let serving = world.serve("2026-07-02T09:00:00Z");
+    let waiting = "SELECT key FROM workflow_runs WHERE status = 'waiting' AND waiting_for = 'signal accruals' ORDER BY key";
+    world.until("both wait for accruals", |books| books.texts(waiting) == ["CL-1", "CL-2"]);
+    let (shown, short) = (json(&world, "mdf claim show CL-1 --json"), wallet(&world));
+    assert_eq!((&shown["status"], &shown["payout"]), (&"submitted".into(), &Value::Null), "{shown}");
+    assert!(shown["reason"].as_str().is_some_and(|reason| reason.contains("short")), "{shown}");
+    assert_eq!([&short["balance"], &short["held"], &short["available"]], ["0.00", "40000.00", "-40000.00"]);
+    world.ok_at(THEN, "mdf claim cancel CL-2 --by sue --reason not-needed");
+    world.until("the run of what was taken back has ended", |books| books.texts("SELECT status FROM workflow_runs WHERE key = 'CL-2'") == ["done"]);
+    assert_eq!(wallet(&world)["available"], "-30000.00");
+    world.app.import("invoices", "id,customer,partner,currency,subtotal,paid_at\nA2,c1,acme,USD,3000000.00,2026-06-10T10:00:00Z");
+    world.ok_at("2026-07-02T09:00:00Z", "settle --program p --through 2026-06");
+    world.until("the other is paid", |books| books.texts("SELECT status FROM claims WHERE id = 'CL-1'") == ["paid"]);
+    assert_eq!(wallet(&world)["balance"], "30000.00");
+    world.until("nothing is left to do", |_| world.is_at_rest());
+    serving.stop();
+    world.app.assert_verified();
+}
+
+/// The payout of a suspended member's claim is not let go with a settlement; it goes on when the member is active again.
+fn a_suspended_member_s_claim_waits_until_it_is_active(engine: Engine) {
+    let world = world(engine);
+    world.app.import("statuses", "partner,program,status,effective_from\nacme,p,suspended,2026-05-02");
+    world.ok_at(THEN, "mdf claim submit --id CL-1 --campaign webinar --receipts 2000.00 --by sue");
+    world.ok_at(THEN, "mdf claim approve CL-1 --by jo");
+    let serving = world.serve("2026-05-04T09:00:00Z");
+    world.until("its payout is held", |books| books.texts("SELECT reason FROM payouts WHERE status = 'held'") == ["suspended"]);
+    let refused = at_then(&world, "settlement unhold --program p --partner acme --period 2026-05 --reason cleared --by fin");
+    assert_eq!(refused.status.code(), Some(2), "{}", refused.stdout_text());
+    for part in ["no settlement", "2026-05", "import statuses", "payout withdraw"] {
+        assert!(refused.stderr.contains(part), "{part} is missing in {}", refused.stderr);
+    }
+    assert_eq!(world.count("settlement_holds"), 0);
+    world.app.import("statuses", "partner,program,status,effective_from\nacme,p,active,2026-05-04");
+    world.until("the claim is paid", |books| books.texts("SELECT status FROM claims WHERE id = 'CL-1'") == ["paid"]);
+    world.until("nothing is left to do", |_| world.is_at_rest());
+    serving.stop();
+    world.app.assert_verified();
+}
+
+/// While no service runs nobody is asked, so no step's time passes; what was asked in time goes on to whoever is asked after it.
+fn nobody_is_passed_over_who_was_not_asked(engine: Engine) {
+    let world = world(engine);
+    for id in ["CL-1", "CL-2"] {
+        world.ok_at(THEN, &format!("mdf claim submit --id {id} --campaign webinar --receipts 30000.00 --by sue"));
+    }
+    let serving = world.serve("2026-05-06T08:00:01Z");
+    for id in ["CL-1", "CL-2"] {
+        until_waiting(&world, id, "channel_manager");
+    }
+    world.until("the manager is asked about both", |_| letters_to(&world, "jo").len() == 2);
+    let shown = json(&world, "mdf claim show CL-1 --json");
+    assert_eq!((&shown["status"], &shown["asked_role"]), (&"awaiting_approval".into(), &"channel_manager".into()), "{shown}");
+    assert!(shown["due_at"].as_str().is_some_and(|at| ("2026-05-08T08:00:01".."2026-05-08T08:10").contains(&at)), "{shown}");
+    serving.stop();
+    world.ok_at("2026-05-06T09:00:00Z", "mdf claim approve CL-1 --by jo");
+    let serving = world.serve("2026-05-20T08:00:00Z");
+    world.until("finance is asked", |_| letters_to(&world, "fin").len() == 1);
+    until_waiting(&world, "CL-1", "finance");
+    world.until("the other has gone to the chief", |_| json(&world, "mdf claim show CL-2 --json")["asked_role"] == "channel_chief");
+    serving.stop();
+    world.app.assert_verified();
+}
+
 /// Somebody who was disabled gets no letters, and who looks sees why.
 fn who_is_disabled_gets_no_letters(engine: Engine) {
     let world = world(engine);
@@ -337,6 +415,9 @@ fn who_is_disabled_gets_no_letters(engine: Engine) {
 }
 
 each_engine!(
+    nobody_is_passed_over_who_was_not_asked,
+    a_suspended_member_s_claim_waits_until_it_is_active,
+    claims_without_steps_wait_for_accruals,
     a_step_that_nobody_can_decide_is_told_and_looked_at_again,
     who_is_disabled_gets_no_letters,
     a_claim_is_held_approved_debited_paid_and_told,

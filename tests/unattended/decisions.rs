@@ -154,6 +154,9 @@ fn what_may_not_count_is_refused_with_its_reason(engine: Engine) {
     serving.stop();
 
     world.submit_at(NOW, "CL-5", "webinar", "2000.00", "sue");
+    let serving = world.serve_claims(SERVED);
+    world.until_asked("CL-5", "channel_manager");
+    serving.stop();
     let serving = world.serve_claims(SERVED_LATER);
     world.until_asked("CL-5", "channel_chief");
     let (sender, digest) = (Sender::new(&world), world.digest("CL-5"));

@@ -15,6 +15,10 @@ use crate::steps;
 
 /// The outbox's topic of letters.
 pub const TOPIC: &str = "mail";
+/// The topic of letters that are worth nothing minutes later: they have a sender of their own, and wait behind no others.
+pub const URGENT: &str = "mail_now";
+/// The topics of all letters.
+pub const TOPICS: [&str; 2] = [TOPIC, URGENT];
 
 /// A letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +166,26 @@ impl Letter {
         };
         crate::payout::fitting(key)
     }
+
+    /// The outbox's topic that it leaves by.
+    #[must_use]
+    pub const fn topic(&self) -> &'static str {
+        match self {
+            Self::ApprovalCode { .. } => URGENT,
+            Self::Statement { .. }
+            | Self::CarriedForward { .. }
+            | Self::PayoutHeld { .. }
+            | Self::PayoutFailed { .. }
+            | Self::CertificationExpiring { .. }
+            | Self::DestinationChanged { .. }
+            | Self::ApprovalAsked { .. }
+            | Self::ApprovalReminder { .. }
+            | Self::NobodyToAsk { .. }
+            | Self::ClaimDecided { .. }
+            | Self::ClaimFailed { .. }
+            | Self::ClaimStatement { .. } => TOPIC,
+        }
+    }
 }
 
 /// Puts a letter into the outbox with the caller's change.
@@ -172,7 +196,7 @@ impl Letter {
 /// # Errors
 /// The database failed.
 pub async fn post(tx: &DatabaseTransaction, letter: &Letter, now: Instant) -> Result<(), OutboxError> {
-    outbox::put(tx, TOPIC, &letter.key(), letter, steps::at(now)).await.map(|_| ())
+    outbox::put(tx, letter.topic(), &letter.key(), letter, steps::at(now)).await.map(|_| ())
 }
 
 /// Why people can't be told of a payout that failed.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use books::load::row::LoadError;
 use books::mdf::decide::Outcome;
-use books::mdf::{Claim, MdfError, submit};
+use books::mdf::{Claim, MdfError, asked, submit};
 use durable::outbox::OutboxError;
 use durable::runs::{self, RunError, Target};
 use durable::{Context, Interrupt, RunId, Workflow};
@@ -30,6 +30,8 @@ use crate::steps;
 const SIGNAL_BYTES_MAX: usize = 100;
 /// Looks that one run takes at most: a claim is decided long before.
 const TURNS_MAX: u32 = 2_000;
+/// The signal that a run waits for while accruals have to bring its claim's wallet back.
+const ACCRUALS: &str = "accruals";
 
 /// What a run is started with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,23 +105,45 @@ pub async fn decided(tx: &DatabaseTransaction, outcome: &Outcome, now: Instant) 
     if outcome.claim.status == Status::Rejected {
         letters::post(tx, &moving::decided(&outcome.claim), now).await.map_err(TellError::from)?;
     }
-    Ok(changed(tx, &outcome.claim, Some(&outcome.role), now).await?)
+    changed(tx, &outcome.claim, Some(&outcome.role), now).await
 }
 
-/// Tells the run of a claim that it has changed: `waited_for` is the role of the step that waited before, in the route.
+/// Tells the run of a claim that it has changed: `waited_for` is the role of the step that waited before, in the route. Where the route has
+/// none, the run can have waited for accruals only.
 ///
 /// # Idempotency
 /// The claim and its change. A run that has ended, or that there never was, hears nothing.
 ///
 /// # Errors
 /// The database failed.
-pub async fn changed(tx: &DatabaseTransaction, claim: &Claim, waited_for: Option<&str>, now: Instant) -> Result<(), RunError> {
-    let run = claim.workflow.as_deref().and_then(|run| run.parse::<RunId>().ok());
-    let (Some(run), Some(role)) = (run, waited_for) else { return Ok(()) };
-    let cause = format!("change {}", claim.revision);
-    match runs::signal(tx, Target::Run(&run), &signal_of(role), &cause, &serde_json::Value::Bool(true), steps::at(now)).await {
+pub async fn changed(tx: &DatabaseTransaction, claim: &Claim, waited_for: Option<&str>, now: Instant) -> Result<(), WakeError> {
+    let signal = match waited_for {
+        Some(role) => signal_of(role),
+        None if !asked::has_steps(tx, claim).await? => ACCRUALS.to_owned(),
+        None => return Ok(()),
+    };
+    signalled(tx, claim, &signal, &format!("change {}", claim.revision), now).await
+}
+
+/// Makes the runs of a programme's claims look again that wait for accruals: a period of it is final. In a transaction after that.
+///
+/// # Idempotency
+/// The claim and the period.
+///
+/// # Errors
+/// The database failed.
+pub(crate) async fn accrued(tx: &DatabaseTransaction, program: &str, period: &str, now: Instant) -> Result<(), WakeError> {
+    for claim in asked::waiting_for_accruals(tx, program).await? {
+        signalled(tx, &claim, ACCRUALS, &format!("period {period}"), now).await?;
+    }
+    Ok(())
+}
+
+async fn signalled(tx: &DatabaseTransaction, claim: &Claim, signal: &str, cause: &str, now: Instant) -> Result<(), WakeError> {
+    let Some(run) = claim.workflow.as_deref().and_then(|run| run.parse::<RunId>().ok()) else { return Ok(()) };
+    match runs::signal(tx, Target::Run(&run), signal, cause, &serde_json::Value::Bool(true), steps::at(now)).await {
         Ok(_) | Err(RunError::Ended { .. } | RunError::NotFound(_)) => Ok(()),
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -169,8 +193,9 @@ impl Workflow for MdfClaim {
             let seen = ctx
                 .tx_step(&format!("look at the claim #{turn}"), Look { claim: input.claim.clone(), run: ctx.run_id().clone(), clock: clock() })
                 .await?;
-            if let Some(role) = &seen.waits_for {
-                ctx.signal::<bool>(&format!("{} #{turn}", signal_of(role)), seen.wake_at).await?;
+            let signal = seen.waits_for.as_deref().map(signal_of).or_else(|| seen.waits_for_accruals.then(|| ACCRUALS.to_owned()));
+            if let Some(signal) = signal {
+                ctx.signal::<bool>(&format!("{signal} #{turn}"), seen.wake_at).await?;
                 continue;
             }
             if seen.status != "approved" {

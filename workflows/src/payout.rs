@@ -163,6 +163,22 @@ pub async fn look_again_at_held(tx: &DatabaseTransaction, cause: &str, now: prog
     }
 }
 
+/// Makes the runs of payouts look at them now that were held for a suspension which is over.
+///
+/// # Idempotency
+/// The payout and its hold.
+///
+/// # Errors
+/// The database failed.
+pub async fn look_again_at_suspended(tx: &DatabaseTransaction, free: &[Payout], now: program::calendar::Instant) -> Result<(), WakeError> {
+    for payout in free {
+        if let Some(run) = payout.workflow.as_deref() {
+            look_again(tx, run, &format!("not suspended {}", payout.revision), now).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Why runs could not be woken.
 #[derive(Debug, thiserror::Error)]
 pub enum WakeError {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::letters::{self, Letter};
 use crate::payout::{self, PayoutInput, PayoutRun};
 use crate::ports::Partners;
-use crate::{recertification, steps};
+use crate::{mdf_claim, recertification, steps};
 
 /// Payouts that one step starts, and letters that one step posts.
 const AT_ONCE: usize = 500;
@@ -162,7 +162,7 @@ impl SettlementRun {
         Ok(count)
     }
 
-    /// Tells the partners whose balance is carried forward.
+    /// Tells the partners whose balance is carried forward; and the runs of claims that wait for accruals.
     async fn tell_carried<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, program: &str, period: &str) -> Result<(), Interrupt> {
         let mut after = None;
         for round in 1..=ROUNDS_MAX {
@@ -238,6 +238,11 @@ impl TxStep<DatabaseTransaction> for TellCarried {
     type Out = Option<(String, String)>;
 
     async fn run(&self, tx: &DatabaseTransaction) -> Result<Self::Out, StepError> {
+        let now = steps::now(&self.clock);
+        if self.after.is_none() {
+            // What was accrued may be what claims wait for.
+            mdf_claim::accrued(tx, &self.program, &self.period, now).await.map_err(|error| StepError::caused_by(&error))?;
+        }
         let after = self.after.as_ref().map(|(partner, currency)| (partner.as_str(), currency.as_str()));
         let carried = statements::carried_forward(tx, &self.program, parsed(&self.period)?, after, AT_ONCE).await;
         let carried = carried.map_err(|error| StepError::caused_by(&error))?;
@@ -248,7 +253,7 @@ impl TxStep<DatabaseTransaction> for TellCarried {
                 period: self.period.clone(),
                 currency: currency.clone(),
             };
-            letters::post_in_step(tx, &letter, steps::now(&self.clock)).await?;
+            letters::post_in_step(tx, &letter, now).await?;
         }
         Ok(if carried.len() < AT_ONCE { None } else { carried.into_iter().next_back() })
     }

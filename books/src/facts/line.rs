@@ -5,9 +5,10 @@ use program::refund::without_tax;
 use sea_orm::DatabaseTransaction;
 use serde_json::{Map, Value as Json};
 
+use super::receive::REFUND;
 use super::{Fact, FactError, INVOICE_OF, Money};
 use crate::load::row::{LoadError, first_row};
-use crate::record::Lacking;
+use crate::record::{FactKind, Lacking};
 
 /// What a fact comes to.
 #[derive(Debug)]
@@ -46,6 +47,16 @@ async fn line(tx: &DatabaseTransaction, fact: &Fact) -> Result<Line, FactError> 
     if is_undone(tx, refund).await? {
         return Ok(Line::Nothing);
     }
+    if let Some(won) = &money.against
+        && is_told(tx, won).await?
+    {
+        let reason = format!(
+            "dispute {refund:?} is lost, and was told to be won ({won:?}): where it was lost after it was won, record a chargeback by hand under \
+             an id of its own, and drop this"
+        );
+        return Ok(Line::Wrong(reason));
+    }
+    let known_at = if money.of_first_told { refunded_at(tx, refund).await? } else { None };
     let Some(invoice) = invoice_of(tx, money).await? else {
         let reason = format!("no invoice of payment {} is known yet", money.payments.join(" or "));
         return Ok(Line::Waits(Lacking { what: INVOICE_OF.into(), keys: money.payments.clone() }, reason));
@@ -70,6 +81,7 @@ async fn line(tx: &DatabaseTransaction, fact: &Fact) -> Result<Line, FactError> 
     };
     let at = money.at_s.saturating_mul(1_000_000);
     let at = if money.from_payment { known.int_or_null(3)?.map_or(at, |paid_at| at.max(paid_at)) } else { at };
+    let at = known_at.unwrap_or(at);
     row.insert("invoice".into(), invoice.into());
     row.insert("amount".into(), currency.format_minor(net_minor).into());
     row.insert("refunded_at".into(), Instant(at).to_string().into());
@@ -89,12 +101,44 @@ async fn invoice_of(tx: &DatabaseTransaction, money: &Money) -> Result<Option<St
     Ok(None)
 }
 
+/// When a refund that is recorded took effect, microseconds since 1970.
+async fn refunded_at(tx: &DatabaseTransaction, refund: &str) -> Result<Option<i64>, LoadError> {
+    first_row(tx, "SELECT refunded_at FROM refunds WHERE id = ?", vec![refund.into()]).await?.map(|row| row.int(0)).transpose()
+}
+
+/// Whether a refund is recorded or waits to be.
+async fn is_told(tx: &DatabaseTransaction, refund: &str) -> Result<bool, LoadError> {
+    let query = "SELECT 1 FROM refunds WHERE id = ? UNION ALL SELECT 1 FROM fact_events WHERE subject = ? AND state = 'parked' LIMIT 1";
+    Ok(first_row(tx, query, vec![refund.into(), format!("{REFUND}{refund}").into()]).await?.is_some())
+}
+
 /// The subject of messages that a refund did not happen.
 pub(super) fn undone(refund: &str) -> String {
     format!("undone/{refund}")
 }
 
 async fn is_undone(tx: &DatabaseTransaction, refund: &str) -> Result<bool, LoadError> {
-    let query = "SELECT 1 FROM fact_events WHERE subject = ? AND state <> 'dropped'";
+    // Also where a person has voided the refund and dropped the message: what comes late says nothing new.
+    let query = "SELECT 1 FROM fact_events WHERE subject = ?";
     Ok(first_row(tx, query, vec![undone(refund).into()]).await?.is_some())
+}
+
+/// Why rows that Stripe tells once more are not recorded, if so: a person has voided one of them since, of which Stripe knows nothing.
+pub(super) async fn voided(tx: &DatabaseTransaction, kind: FactKind, lines: &str) -> Result<Option<String>, LoadError> {
+    let (FactKind::Invoices | FactKind::Refunds) = kind else { return Ok(None) };
+    let kind = kind.name();
+    let query = format!(
+        "SELECT v.approved_by, v.reason FROM voids v WHERE v.kind = ? AND v.id = ? AND NOT EXISTS (SELECT 1 FROM {kind} f WHERE f.id = v.id) \
+         ORDER BY v.no DESC LIMIT 1"
+    );
+    for line in lines.lines() {
+        let row: Map<String, Json> =
+            serde_json::from_str(line).map_err(|_| LoadError::Corrupt { value: line.chars().take(200).collect(), what: "a told fact" })?;
+        let id = row.get("id").and_then(Json::as_str).unwrap_or_default();
+        if let Some(known) = first_row(tx, &query, vec![kind.into(), id.into()]).await? {
+            let (by, why) = (known.string(0)?, known.string(1)?);
+            return Ok(Some(format!("{id:?} of {kind} was voided by {by:?} for {why:?}: import by hand what of this message is meant, and drop it")));
+        }
+    }
+    Ok(None)
 }

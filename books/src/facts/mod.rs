@@ -114,6 +114,12 @@ pub struct Money {
     pub at_s: i64,
     /// Whether it counts from the payment of the invoice, where it came before.
     pub from_payment: bool,
+    /// Whether the time is that of the message: once it is recorded, what tells it again has another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_first_told: bool,
+    /// The refund with which it can't stand: a dispute that is lost, with its win.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<String>,
 }
 
 /// What became of a message.

@@ -4,7 +4,7 @@ use program::calendar::Instant;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use serde_json::Value as Json;
 
-use super::line::{Line, lines, undone};
+use super::line::{Line, lines, undone, voided};
 use super::{Answer, Fact, FactError, Message, ORIGIN, PARKED_MAX, Says, Source, reasons};
 use crate::connection::{Books, begin_write};
 use crate::gate;
@@ -169,6 +169,11 @@ pub(super) async fn facts_in(tx: &DatabaseTransaction, told: Told<'_>, now: Inst
         Line::Waits(lacking, reason) => return Ok(Became::Waits(Some(lacking), reason)),
         Line::Wrong(reason) => return Ok(Became::Waits(None, reason)),
     };
+    if told.source == Source::Stripe
+        && let Some(reason) = voided(tx, told.kind, &text).await?
+    {
+        return Ok(Became::Waits(None, reason));
+    }
     let origin = format!("{ORIGIN}{}/{}", told.source.name(), told.event);
     match record_within(tx, Few { kind: told.kind, lines: &text, origin: &origin }, now).await? {
         Outcome::Recorded(seq) => Ok(Became::Recorded(seq)),

@@ -5,13 +5,17 @@ use program::mdf::Status;
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
-use super::MdfError;
 use super::record::{self, Claim, Step};
 use super::submit::lock_partner;
+use super::{MdfError, deadline, funds};
 use crate::load::row::{LoadError, first_row, rows};
 use crate::users::{self, User};
 
-/// Asks for the claim's approvals: it awaits them from now on, or is approved where its route has no steps.
+/// What a claim says that no step of a route keeps waiting.
+const WAITS_FOR_ACCRUALS: &str = "the wallet is short of what refunds have taken; the claim goes on when accruals have brought that back";
+
+/// Asks for the claim's approvals: it awaits them from now on, or is approved where its route has no steps. While its wallet is short, one
+/// without steps stays submitted, and says what it waits for (domain.md §4.4).
 ///
 /// # Idempotency
 /// The claim: one that is past this is as it is.
@@ -27,13 +31,64 @@ pub(super) async fn open_locked(tx: &DatabaseTransaction, before: Claim, now: In
     if before.status != Status::Submitted {
         return Ok(before);
     }
-    let has_steps = !record::steps(tx, &before.id, before.round).await?.is_empty();
+    let has_steps = has_steps(tx, &before).await?;
+    if !has_steps && funds::is_short(tx, &before).await? {
+        return wait_for_accruals(tx, before, now).await;
+    }
     let to = if has_steps { Status::AwaitingApproval } else { Status::Approved };
     let after = record::store(tx, &before, record::moved(&before, to, None)?).await?;
     if !has_steps {
         record::tell(tx, &after, None, "approved", json!({ "route": "no step of the programme's route is for this amount" }), now).await?;
     }
     Ok(after)
+}
+
+/// Whether anybody has to approve a claim, by the route of its round.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn has_steps(tx: &DatabaseTransaction, claim: &Claim) -> Result<bool, LoadError> {
+    Ok(!record::steps(tx, &claim.id, claim.round).await?.is_empty())
+}
+
+/// When a claim is looked at again that nobody has to approve, and that is not debited while its wallet is short; `None`: nothing keeps it.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+///
+/// # Source
+/// domain.md §4.4.
+pub async fn accruals_looked_for_at(tx: &DatabaseTransaction, claim: &Claim, now: Instant) -> Result<Option<Instant>, MdfError> {
+    let may_wait = matches!(claim.status, Status::Submitted | Status::Approved) && !has_steps(tx, claim).await?;
+    if !may_wait || !funds::is_short(tx, claim).await? {
+        return Ok(None);
+    }
+    let row = first_row(tx, "SELECT begun_at FROM claim_rounds WHERE claim = ? AND round = ?", vec![claim.id.as_str().into(), claim.round.into()]);
+    let begun_at = row.await?.map(|row| row.instant(0)).transpose()?;
+    Ok(Some(deadline::look_again_after(begun_at, now)))
+}
+
+/// The claims of a programme that wait for accruals, by id.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn waiting_for_accruals(tx: &DatabaseTransaction, program: &str) -> Result<Vec<Claim>, LoadError> {
+    let query = "SELECT id FROM claims WHERE program = ? AND status IN ('submitted', 'approved') AND reason = ? ORDER BY id";
+    let mut claims = Vec::new();
+    for row in rows(tx, query, vec![program.into(), WAITS_FOR_ACCRUALS.into()]).await? {
+        claims.extend(record::find(tx, &row.string(0)?).await?);
+    }
+    Ok(claims)
+}
+
+/// Says once, at the claim and in the audit log, that it waits for accruals.
+pub(super) async fn wait_for_accruals(tx: &DatabaseTransaction, before: Claim, now: Instant) -> Result<Claim, MdfError> {
+    if before.reason.as_deref() == Some(WAITS_FOR_ACCRUALS) {
+        return Ok(before);
+    }
+    let claim = record::store(tx, &before, Claim { reason: Some(WAITS_FOR_ACCRUALS.to_owned()), ..before.clone() }).await?;
+    record::tell(tx, &claim, None, "waits_for_accruals", json!({ "reason": WAITS_FOR_ACCRUALS }), now).await?;
+    Ok(claim)
 }
 
 /// A step that waits.

@@ -1,7 +1,7 @@
 //! What time does to a claim that waits: reminders, the way to another role, its end (domain.md §6.4; interface.md §1).
 
 use program::calendar::Instant;
-use program::mdf::Status;
+use program::mdf::{self, Status};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::load::row::{LoadError, execute};
 /// Reminders of one step at most: who has ignored so many is reached by the deadline alone.
 const REMINDERS_MAX: i64 = 100;
 
-/// Seconds until a step that nobody can decide is looked at again, least and most: so that years of looks are none too many for a run.
+/// Seconds until a step that nobody can decide, or a claim that waits for accruals, is looked at again, least and most: so that years of looks are none too many for a run.
 const LOOK_AGAIN_S: (i64, i64) = (3_600, 86_400);
 
 /// What was due of a step that waits.
@@ -28,7 +28,8 @@ pub enum Due {
     Expired,
 }
 
-/// Does what is due of the step that waits: one thing at a time, the deadline before a reminder.
+/// Does what is due of the step that waits: one thing at a time, the deadline before a reminder. The time of a step begins with the first
+/// look, which asks: none passes while nobody could be asked.
 ///
 /// # Idempotency
 /// The claim and the time: asked again at the same moment, there is nothing due.
@@ -42,6 +43,10 @@ pub async fn pass(tx: &DatabaseTransaction, id: &str, now: Instant) -> Result<Du
     }
     let steps = record::steps(tx, &claim.id, claim.round).await?;
     let Some(step) = steps.iter().find(|step| step.status == "waiting") else { return Ok(Due::Nothing) };
+    if step.asked_at.is_none() {
+        begin(tx, &claim, step, now).await?;
+        return Ok(Due::Nothing);
+    }
     if step.due_at.is_some_and(|due_at| now >= due_at) {
         if escalate(tx, &claim, step, now).await? {
             return Ok(Due::Escalated);
@@ -65,24 +70,39 @@ pub fn next_at(step: &Step) -> Option<Instant> {
 /// When a step is looked at again that nobody can decide: soon at first, less often the longer it waits, once a day at last.
 #[must_use]
 pub fn look_again_at(step: &Step, now: Instant) -> Instant {
-    let waited_s = step.opened_at.map_or(0, |opened_at| (now.0 - opened_at.0) / 1_000_000);
+    look_again_after(step.opened_at, now)
+}
+
+/// As [`look_again_at`], of what waits since then.
+pub(super) fn look_again_after(since: Option<Instant>, now: Instant) -> Instant {
+    let waited_s = since.map_or(0, |since| (now.0 - since.0) / 1_000_000);
     restart::after(now, (waited_s / 24).clamp(LOOK_AGAIN_S.0, LOOK_AGAIN_S.1))
 }
 
 /// Reminders are counted from the last one, or from when the role was asked.
 fn next_reminder(step: &Step) -> Option<Instant> {
     let every_s = step.remind_every_s.filter(|every_s| *every_s > 0 && step.reminders < REMINDERS_MAX)?;
-    let since = [step.opened_at, step.escalated_at, step.reminded_at].into_iter().flatten().max()?;
+    let since = [step.opened_at, step.asked_at, step.escalated_at, step.reminded_at].into_iter().flatten().max()?;
     Some(restart::after(since, every_s))
 }
 
+/// The step's time begins.
+async fn begin(tx: &DatabaseTransaction, claim: &Claim, step: &Step, now: Instant) -> Result<(), LoadError> {
+    let asked_at = mdf::noted_at(now, [step.opened_at]);
+    let due_at = step.within_s.map(|within_s| restart::after(asked_at, within_s).0);
+    let update = "UPDATE claim_steps SET asked_at = ?, due_at = ? WHERE claim = ? AND round = ? AND ordinal = ?";
+    execute(tx, update, vec![asked_at.0.into(), due_at.into(), claim.id.as_str().into(), claim.round.into(), step.ordinal.into()]).await?;
+    Ok(())
+}
+
 /// As its run would: a decision that comes first finds the step where it belongs.
-pub(super) async fn escalate_if_due(tx: &DatabaseTransaction, claim: &Claim, now: Instant) -> Result<(), LoadError> {
+pub(super) async fn catch_up(tx: &DatabaseTransaction, claim: &Claim, now: Instant) -> Result<(), LoadError> {
     if !claim.status.is_open() {
         return Ok(());
     }
     let steps = record::steps(tx, &claim.id, claim.round).await?;
     match steps.iter().find(|step| step.status == "waiting" && step.due_at.is_some_and(|due_at| now >= due_at)) {
+        Some(step) if step.asked_at.is_none() => begin(tx, claim, step, now).await,
         Some(step) => escalate(tx, claim, step, now).await.map(|_| ()),
         None => Ok(()),
     }

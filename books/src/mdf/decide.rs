@@ -68,7 +68,8 @@ pub struct Outcome {
 /// Decides the step of a claim that waits. An approval of a lower amount releases the difference at once; the last one approves the claim; a
 /// rejection ends it and releases all.
 ///
-/// A step whose time is over first goes to the role that is asked after it, as its run would have made it.
+/// A step whose time is over first goes to the role that is asked after it, as its run would have made it; the time of one that its run has not
+/// seen begins now.
 ///
 /// # Errors
 /// [`MdfError::Refused`] with its reason, a reason that can't be taken, nobody of the id, no such claim, or the database failed.
@@ -80,7 +81,7 @@ pub async fn decide(tx: &DatabaseTransaction, say: Say<'_>, by: &str, now: Insta
     if is_rejection || say.reason.is_some() {
         users::checked("the reason", say.reason.unwrap_or_default(), users::TEXT_MAX)?;
     }
-    deadline::escalate_if_due(tx, &before, now).await?;
+    deadline::catch_up(tx, &before, now).await?;
     let before = asked::open_locked(tx, before, now).await?;
     let steps = record::steps(tx, &before.id, before.round).await?;
     let digest = asked::digest(tx, &before).await?;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::record::{self, Claim};
 use super::restart::{self, Cause};
 use super::terms::Terms;
-use super::{MdfError, campaigns, funds};
+use super::{MdfError, asked, campaigns, funds};
 use crate::load::row::LoadError;
 use crate::payouts::destinations;
 use crate::users;
@@ -55,7 +55,8 @@ async fn cancel_locked(tx: &DatabaseTransaction, before: &Claim, by: Option<&str
 }
 
 /// Debits the wallet by an approved claim: it is paying from now on, and its money is in transit. Where the account that the approvals were
-/// about is no longer the one in force, the route begins anew instead.
+/// about is no longer the one in force, the route begins anew instead. One that nobody had to approve waits while its wallet is short
+/// (domain.md §4.4).
 ///
 /// # Idempotency
 /// The claim: one that is not approved is as it is.
@@ -72,6 +73,9 @@ pub async fn capture(tx: &DatabaseTransaction, id: &str, now: Instant) -> Result
     let in_force = destinations::in_force(tx, &before.partner, before.currency).await?.map(|usable| usable.destination.digest());
     if record::destination(tx, &before).await? != in_force {
         return restart::again(tx, &before, Cause::Destination, None, now).await;
+    }
+    if !asked::has_steps(tx, &before).await? && funds::is_short(tx, &before).await? {
+        return asked::wait_for_accruals(tx, before, now).await;
     }
     let claim = record::store(tx, &before, record::moved(&before, Status::Paying, None)?).await?;
     funds::capture(tx, &claim, now).await?;

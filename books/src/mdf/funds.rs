@@ -51,6 +51,11 @@ pub(super) async fn refuse_if_short(tx: &DatabaseTransaction, claim: &Claim) -> 
     Err(MdfError::Refused { claim: claim.id.clone(), refusal })
 }
 
+/// Whether the wallet of a claim is short of what was reversed.
+pub(super) async fn is_short(tx: &DatabaseTransaction, claim: &Claim) -> Result<bool, LoadError> {
+    Ok(holds::short_of(tx, &claim.wallet()).await? > 0)
+}
+
 /// Gives an amount back to the wallet and the budget; what of its lots has ended expires.
 pub(super) async fn release(tx: &DatabaseTransaction, claim: &Claim, amount_minor: i64, now: Instant) -> Result<(), MdfError> {
     let (terms, key) = (Terms::load(tx, &claim.program, now).await?, claim.wallet());

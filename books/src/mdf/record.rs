@@ -44,7 +44,7 @@ pub struct Claim {
     pub submitted_at: Instant,
     /// The run that sees to it.
     pub workflow: Option<String>,
-    /// Why it was rejected, cancelled, or has failed.
+    /// Why it was rejected, cancelled, or has failed; or why it waits though nobody has to decide it.
     pub reason: Option<String>,
     /// Counts its changes.
     pub revision: i64,
@@ -67,6 +67,8 @@ pub struct Step {
     pub status: String,
     /// Since when it waits.
     pub opened_at: Option<Instant>,
+    /// When its run first looked at it, to ask: its time began.
+    pub asked_at: Option<Instant>,
     /// Its deadline.
     pub due_at: Option<Instant>,
     /// When it went to `escalate_to`.
@@ -223,7 +225,7 @@ pub async fn list(tx: &DatabaseTransaction, status: Option<Status>, partner: Opt
 /// The database failed or holds what can't be read.
 pub async fn steps(tx: &DatabaseTransaction, claim: &str, round: i64) -> Result<Vec<Step>, LoadError> {
     let query = "SELECT s.ordinal, s.role, s.within_s, s.remind_every_s, s.escalate_to, s.status, s.opened_at, s.due_at, s.escalated_at, s.reminders, \
-                   s.reminded_at, d.decision, d.person, d.at, d.amount_minor, d.reason FROM claim_steps s LEFT JOIN claim_decisions d \
+                   s.reminded_at, d.decision, d.person, d.at, d.amount_minor, d.reason, s.asked_at FROM claim_steps s LEFT JOIN claim_decisions d \
                    ON d.claim = s.claim AND d.round = s.round AND d.ordinal = s.ordinal WHERE s.claim = ? AND s.round = ? ORDER BY s.ordinal";
     let mut steps = Vec::new();
     for row in rows(tx, query, vec![claim.into(), round.into()]).await? {
@@ -245,6 +247,7 @@ pub async fn steps(tx: &DatabaseTransaction, claim: &str, round: i64) -> Result<
             escalate_to: row.string_or_null(4)?,
             status: row.string(5)?,
             opened_at: row.int_or_null(6)?.map(Instant),
+            asked_at: row.int_or_null(16)?.map(Instant),
             due_at: row.int_or_null(7)?.map(Instant),
             escalated_at: row.int_or_null(8)?.map(Instant),
             reminders: row.int(9)?,

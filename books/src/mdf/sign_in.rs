@@ -97,8 +97,11 @@ pub async fn ask(tx: &DatabaseTransaction, asking: Asking<'_>, now: Instant) -> 
     };
     let since = Instant(now.0 - HOUR_S * 1_000_000);
     for (column, value, most) in bounds {
-        let query = format!("SELECT COUNT(*) FROM approval_codes WHERE {column} = ? AND from_mail = ? AND created_at > ?");
-        let values = vec![(*value).into(), i64::from(is_from_mail).into(), since.0.into()];
+        // One that was never mailed counts while it may be: nobody gets more mails by it, and whoever waited in vain may ask again.
+        let query = format!(
+            "SELECT COUNT(*) FROM approval_codes WHERE {column} = ? AND from_mail = ? AND created_at > ? AND (code_digest <> '' OR expires_at > ?)"
+        );
+        let values = vec![(*value).into(), i64::from(is_from_mail).into(), since.0.into(), now.0.into()];
         let count = first_row(tx, &query, values).await?.map_or(Ok(0), |row| row.int(0))?;
         if count >= *most {
             return Ok(None);

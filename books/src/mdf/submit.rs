@@ -121,11 +121,11 @@ pub async fn resubmit(tx: &DatabaseTransaction, id: &str, anew: Anew, by: &str, 
     let moved = record::moved(&before, Status::Submitted, None)?;
     takes_claims(&campaign, &terms)?;
     let receipts_minor = anew.receipts_minor.unwrap_or(before.receipts_minor);
-    let wanted_minor = match (anew.wanted_minor, anew.receipts_minor) {
-        (None, None) => Some(before.asked_minor),
-        (wanted, _) => wanted,
+    let asked_minor = match (anew.wanted_minor, anew.receipts_minor) {
+        // The share may have been lowered since.
+        (None, None) => asked(&campaign, &terms, receipts_minor, None)?.min(before.asked_minor),
+        (wanted, _) => asked(&campaign, &terms, receipts_minor, wanted)?,
     };
-    let asked_minor = asked(&campaign, &terms, receipts_minor, wanted_minor)?;
     let after = Claim { receipts_minor, asked_minor, amount_minor: asked_minor, round: before.round + 1, ..moved };
     let claim = record::store(tx, &before, after).await?;
     let route = terms.route(tx, asked_minor, claim.currency).await?;

@@ -65,7 +65,8 @@ impl Terms {
         fx.convert(asked_minor, currency, self.day).map_err(|error| MdfError::Rate(error.to_string()))
     }
 
-    /// The roles that any version's route names, for who may ask for and decide about campaigns.
+    /// The roles that the route of today's version names, for who may ask for and decide about campaigns: who approved by an earlier one is no
+    /// approver any more.
     pub(super) fn roles(&self) -> Vec<&str> {
         let mdf = self.programme().mdf.iter();
         mdf.flat_map(|mdf| &mdf.approvals).flat_map(|step| std::iter::once(&*step.role).chain(step.escalate_to.as_deref())).collect()

@@ -5,7 +5,7 @@
 
 use program::bank_file::{BankFile, BankFileId, Debtor, Full, Transfer};
 use program::calendar::{Date, Instant};
-use program::payout::{Payout, PayoutId};
+use program::payout::{Kind, Payout, PayoutId};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -153,14 +153,25 @@ async fn waiting(tx: &DatabaseTransaction) -> Result<Vec<PayoutId>, PayoutError>
 /// A payout as the bank is told of it, or why it is not.
 async fn admissible(tx: &DatabaseTransaction, payout: &Payout, now: Instant) -> Result<Result<Transfer, String>, PayoutError> {
     if let Some(held) = intend::by_rule(tx, payout, now).await? {
-        return Ok(Err(format!("it is held ({}); let it go, or say `payout mark-failed`", held.name())));
+        let goes_on = match payout.kind {
+            Kind::Settlement => "let it go by `settlement unhold`",
+            Kind::MdfClaim => "it goes on when the member is active again",
+        };
+        return Ok(Err(format!("it is held ({}); {goes_on}, or {}", held.name(), given_up(payout.kind))));
     }
     let in_force = destinations::in_force(tx, &payout.partner, payout.currency).await?;
     if in_force.is_none_or(|usable| Some(usable.id.as_str()) != payout.destination.as_deref()) {
-        let reason = "another destination has taken the place of the one that it names; say `payout mark-failed`, then `payout retry`";
-        return Ok(Err(reason.into()));
+        return Ok(Err(format!("another destination has taken the place of the one that it names; {}", given_up(payout.kind))));
     }
-    Ok(Transfer::of(payout).map_err(|error| format!("{error}; say `payout mark-failed`, then `payout retry`")))
+    Ok(Transfer::of(payout).map_err(|error| format!("{error}; {}", given_up(payout.kind))))
+}
+
+/// What a person does with a payout that no file can pay, and what comes of it.
+const fn given_up(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Settlement => "say `payout mark-failed`, then `payout retry`",
+        Kind::MdfClaim => "say `payout mark-failed`: that ends the claim, its money goes back to the wallet, and a new claim is needed",
+    }
 }
 
 async fn keep(tx: &DatabaseTransaction, file: &BankFile, taken: &[Payout], debtor: &Debtor, by: &str, now: Instant) -> Result<(), PayoutError> {

@@ -15,7 +15,7 @@ use super::due::{self, Due};
 use super::limits::Limits;
 use super::record::{self, Event};
 use super::{PayoutError, switch};
-use crate::load::row::LoadError;
+use crate::load::row::{LoadError, rows};
 use crate::mdf;
 use crate::release::{self, Whose};
 use crate::users::{self, FINANCE};
@@ -199,6 +199,25 @@ pub(super) async fn by_rule(tx: &DatabaseTransaction, payout: &Payout, now: Inst
     let today = record::day_in(tx, program, now).await?;
     let status = release::status(tx, program, partner, today).await?;
     Ok((status == Status::Suspended).then_some(HeldFor::Suspended))
+}
+
+/// Payouts that are held for a suspension which holds them no longer: a status was recorded, or its day has come. At most `limit`.
+///
+/// # Errors
+/// The database failed or holds what can't be read.
+pub async fn suspended_no_more(tx: &DatabaseTransaction, limit: u32, now: Instant) -> Result<Vec<Payout>, LoadError> {
+    let query = format!("SELECT id FROM payouts WHERE status = 'held' AND reason = ? ORDER BY intended_at, id LIMIT {limit}");
+    let mut free = Vec::new();
+    for row in rows(tx, &query, vec![HeldFor::Suspended.name().into()]).await? {
+        let id = row.string(0)?;
+        let id: PayoutId = id.parse().map_err(|_| LoadError::Corrupt { value: id, what: "a payout's id" })?;
+        if let Some(payout) = record::find(tx, &id).await?
+            && by_rule(tx, &payout, now).await? != Some(HeldFor::Suspended)
+        {
+            free.push(payout);
+        }
+    }
+    Ok(free)
 }
 
 /// The day in whose caps a payout counts.

@@ -64,7 +64,7 @@ pub struct PayoutHeld {
     pub amount: String,
     /// ISO 4217.
     pub currency: String,
-    /// Why: `no_destination`, `no_account`, `cooling_off`, `cap`, `paused`, `suspended`.
+    /// Why: `no_destination`, `no_account`, `cooling_off`, `cap`, `paused`, `suspended`, `by_hand`.
     pub reason: String,
 }
 

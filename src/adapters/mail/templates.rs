@@ -216,6 +216,8 @@ pub(crate) fn make_inert(data: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use program::payout::HeldFor;
+
     use crate::adapters::mail::letter::{Notice, PayoutHeld};
 
     fn held(partner: &str, reason: &str) -> Letter {
@@ -253,9 +255,13 @@ mod tests {
     #[test]
     fn every_reason_to_hold_is_said_in_words() {
         let templates = Templates::load(None).expect("the built-in ones are good");
-        for reason in ["no_destination", "no_account", "cooling_off", "cap", "paused", "suspended"] {
+        for reason in HeldFor::ALL.map(HeldFor::name) {
             let words = templates.write(&held("Acme", reason)).expect("words");
-            assert!(!words.text.contains(reason) || reason == "paused" || reason == "suspended", "{}", words.text);
+            for text in [&words.text, &words.html] {
+                // A reason that no words are for is printed as it is.
+                assert!(!text.lines().any(|line| line == format!("{reason}.") || line == format!("<p>{reason}.</p>")), "{text}");
+                assert!(!text.contains(reason) || reason == "paused" || reason == "suspended", "{text}");
+            }
         }
         assert!(templates.write(&held("Acme", "something_new")).expect("words").text.contains("something_new"));
     }

@@ -63,8 +63,9 @@ fn said(r#type: &str, object: &Object<'_>, created_s: i64) -> Result<Said, Strin
         "charge.refunded" => (refunds::payments_of_charge(object)?, refunds::of_charge(object)?),
         "credit_note.created" => says(refunds::credit_note(object)?),
         "credit_note.voided" => says(Some(Says::Undone { refund: object.needed("id")?.to_owned() })),
-        "charge.dispute.created" | "charge.dispute.updated" | "charge.dispute.funds_withdrawn" => says(refunds::chargeback(object)?),
+        "charge.dispute.created" | "charge.dispute.updated" | "charge.dispute.funds_withdrawn" => says(refunds::dispute(object, created_s)?),
         "charge.dispute.closed" => says(refunds::dispute_closed(object, created_s)?),
+        "charge.dispute.funds_reinstated" => says(refunds::reinstated(object, created_s)?),
         _ => says(None),
     })
 }

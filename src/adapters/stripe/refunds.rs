@@ -67,6 +67,8 @@ pub(super) fn credit_note(note: &Object<'_>) -> Result<Option<Says>, String> {
         at_s: note.seconds("created")?,
         // What is credited before the payment lowers what is paid.
         from_payment: true,
+        of_first_told: false,
+        against: None,
     };
     Ok(Some(one(Fact { row: json!({ "id": id, "kind": "credit_note" }).to_string(), money: Some(money) })))
 }
@@ -90,24 +92,45 @@ fn refunded(note: &Object<'_>, amount: i64) -> Result<Option<i64>, String> {
     Ok(after_payment.checked_sub(note.number("out_of_band_amount")?.unwrap_or(0)))
 }
 
-/// A dispute that took the money; an inquiry has not.
-pub(super) fn chargeback(dispute: &Object<'_>) -> Result<Option<Says>, String> {
-    if dispute.text("status")?.is_some_and(|status| status.starts_with("warning_") || status == "prevented") {
+/// A dispute, as it stands at the time of its event: opened, it has taken the money, and lost, it keeps it; won, the money is back. An inquiry
+/// takes nothing.
+pub(super) fn dispute(dispute: &Object<'_>, told_s: i64) -> Result<Option<Says>, String> {
+    let id = dispute.needed("id")?;
+    let status = dispute.text("status")?.unwrap_or_default();
+    if status.starts_with("warning_") || status == "prevented" {
         return Ok(None);
     }
-    let row = json!({ "id": dispute.needed("id")?, "kind": "chargeback" });
-    Ok(Some(one(of_dispute(dispute, &row, dispute.seconds("created")?)?)))
+    let won = format!("{id}/won");
+    if status == "won" {
+        let mut back = of_dispute(dispute, &json!({ "id": won, "kind": "chargeback_won", "of": id }), told_s)?;
+        back.money.iter_mut().for_each(|money| money.of_first_told = true);
+        return Ok(Some(one(back)));
+    }
+    let mut taken = of_dispute(dispute, &json!({ "id": id, "kind": "chargeback" }), dispute.seconds("created")?)?;
+    if status == "lost" {
+        taken.money.iter_mut().for_each(|money| money.against = Some(won.clone()));
+    }
+    Ok(Some(one(taken)))
 }
 
-/// A dispute that is closed: won, the money is back; lost, it has gone when the dispute was opened, which may not have been told.
-pub(super) fn dispute_closed(dispute: &Object<'_>, closed_s: i64) -> Result<Option<Says>, String> {
-    match dispute.text("status")? {
-        Some("won") => {}
-        Some("lost") => return chargeback(dispute),
-        Some(_) | None => return Ok(None),
+/// A dispute that is closed: neither won nor lost, it is none.
+pub(super) fn dispute_closed(object: &Object<'_>, told_s: i64) -> Result<Option<Says>, String> {
+    match object.text("status")? {
+        Some("won" | "lost") => dispute(object, told_s),
+        Some(_) | None => Ok(None),
     }
-    let id = dispute.needed("id")?;
-    Ok(Some(one(of_dispute(dispute, &json!({ "id": format!("{id}/won"), "kind": "chargeback_won", "of": id }), closed_s)?)))
+}
+
+/// A dispute whose money is back.
+pub(super) fn reinstated(object: &Object<'_>, told_s: i64) -> Result<Option<Says>, String> {
+    match object.text("status")? {
+        Some("won") => dispute(object, told_s),
+        status => Ok(Some(Says::Unclear(format!(
+            "dispute {:?} has its money back and is {}: record a chargeback_won by hand if it was charged back",
+            object.needed("id")?,
+            status.unwrap_or("in no status")
+        )))),
+    }
 }
 
 fn of_dispute(dispute: &Object<'_>, row: &Json, at_s: i64) -> Result<Fact, String> {
@@ -126,6 +149,7 @@ fn fact(object: &Object<'_>, row: &Json, invoice: Option<&str>, at_s: i64) -> Re
     }
     let currency = currency(object.needed("currency")?);
     let gross = major(object.amount("amount")?, &currency);
-    let money = Money { invoice: invoice.map(str::to_owned), payments, gross, currency, at_s, from_payment: false };
+    let invoice = invoice.map(str::to_owned);
+    let money = Money { invoice, payments, gross, currency, at_s, from_payment: false, of_first_told: false, against: None };
     Ok(Fact { row: row.to_string(), money: Some(money) })
 }

@@ -108,7 +108,7 @@ fn lines_name_what_the_invoice_does_not_where_they_agree() {
 
 fn money(gross: &str, at_s: i64) -> Money {
     let payments = vec!["pi_1".into(), "ch_1".into()];
-    Money { invoice: None, payments, gross: gross.into(), currency: "USD".into(), at_s, from_payment: false }
+    Money { invoice: None, payments, gross: gross.into(), currency: "USD".into(), at_s, from_payment: false, of_first_told: false, against: None }
 }
 
 #[test]
@@ -131,11 +131,25 @@ fn disputes_opened_won_and_lost() {
     let dispute = |status: &str| json!({ "id": "du_1", "amount": 9_000, "currency": "usd", "created": 7, "charge": "ch_1", "payment_intent": "pi_1", "status": status });
     let (_, row, of) = fact("charge.dispute.created", &dispute("needs_response"));
     assert_eq!((row, of), (json!({ "id": "du_1", "kind": "chargeback" }), Some(money("90", 7))));
-    let (_, row, of) = fact("charge.dispute.closed", &dispute("won"));
-    assert_eq!((row, of), (json!({ "id": "du_1/won", "kind": "chargeback_won", "of": "du_1" }), Some(money("90", 1_767_225_600))));
-    let (_, row, of) = fact("charge.dispute.closed", &dispute("lost"));
-    assert_eq!((row, of), (json!({ "id": "du_1", "kind": "chargeback" }), Some(money("90", 7))), "as if it had been told before");
-    for (r#type, status) in [("created", "warning_needs_response"), ("closed", "warning_closed"), ("closed", "prevented"), ("created", "prevented")] {
+    for r#type in ["closed", "updated", "funds_reinstated"] {
+        let (_, row, of) = fact(&format!("charge.dispute.{type}"), &dispute("won"));
+        let money = Money { of_first_told: true, ..money("90", 1_767_225_600) };
+        assert_eq!((row, of), (json!({ "id": "du_1/won", "kind": "chargeback_won", "of": "du_1" }), Some(money)), "{type}");
+    }
+    for r#type in ["closed", "updated", "funds_withdrawn"] {
+        let (_, row, of) = fact(&format!("charge.dispute.{type}"), &dispute("lost"));
+        let money = Money { against: Some("du_1/won".into()), ..money("90", 7) };
+        assert_eq!((row, of), (json!({ "id": "du_1", "kind": "chargeback" }), Some(money)), "{type}: as if it had been told before");
+    }
+    let back = event("charge.dispute.funds_reinstated", &dispute("under_review")).says;
+    assert!(matches!(&back, Some(Says::Unclear(reason)) if reason.contains("under_review")), "{back:?}");
+    for (r#type, status) in [
+        ("created", "warning_needs_response"),
+        ("closed", "warning_closed"),
+        ("closed", "prevented"),
+        ("created", "prevented"),
+        ("closed", "under_review"),
+    ] {
         assert_eq!(event(&format!("charge.dispute.{type}"), &dispute(status)).says, None, "{type} {status}");
     }
 }

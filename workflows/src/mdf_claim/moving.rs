@@ -26,6 +26,16 @@ pub(super) struct Seen {
     pub(super) waits_for: Option<String>,
     /// When something is due of it by itself.
     pub(super) wake_at: Option<Instant>,
+    /// Whether it waits for its wallet to be brought back, and for nobody's decision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) waits_for_accruals: bool,
+}
+
+impl Seen {
+    /// It waits for nothing.
+    fn standing(status: Status) -> Self {
+        Self { status: status.name().into(), waits_for: None, wake_at: None, waits_for_accruals: false }
+    }
 }
 
 fn told(error: &MdfError) -> StepError {
@@ -47,7 +57,7 @@ impl TxStep<DatabaseTransaction> for Look {
         let opened = asked::open(tx, &self.claim, now).await.map_err(|error| told(&error))?;
         if !opened.is_seen_to_by(self.run.as_str()) {
             // It was rejected, and submitted again before this run could tell: who did that knows, and another run sees to it.
-            return Ok(Seen { status: Status::Rejected.name().into(), waits_for: None, wake_at: None });
+            return Ok(Seen::standing(Status::Rejected));
         }
         let due = deadline::pass(tx, &self.claim, now).await.map_err(|error| told(&error))?;
         let waiting = asked::waiting(tx, &self.claim).await.map_err(|error| told(&error))?;
@@ -55,13 +65,16 @@ impl TxStep<DatabaseTransaction> for Look {
             let is_asked = ask(tx, &waiting, due, now).await?;
             let looked_at = (!is_asked).then(|| deadline::look_again_at(&waiting.step, now));
             let wake_at = [deadline::next_at(&waiting.step), looked_at].into_iter().flatten().min().map(steps::at);
-            return Ok(Seen { status: waiting.claim.status.name().into(), waits_for: Some(waiting.step.role), wake_at });
+            return Ok(Seen { waits_for: Some(waiting.step.role), wake_at, ..Seen::standing(waiting.claim.status) });
         }
         let claim = found(tx, &self.claim).await?;
+        if let Some(at) = asked::accruals_looked_for_at(tx, &claim, now).await.map_err(|error| told(&error))? {
+            return Ok(Seen { wake_at: Some(steps::at(at)), waits_for_accruals: true, ..Seen::standing(claim.status) });
+        }
         if matches!(claim.status, Status::Rejected | Status::Cancelled | Status::Expired) {
             tell_submitter(tx, &claim, now).await?;
         }
-        Ok(Seen { status: claim.status.name().into(), waits_for: None, wake_at: None })
+        Ok(Seen::standing(claim.status))
     }
 }
 
