@@ -283,6 +283,31 @@ fn each_reason_holds_and_lets_go(app: &App) {
     app.refused("settlement hold --program p --partner acme --period 2026-05 --reason late --by fin");
 }
 
+/// Payouts that were admitted without caps, on the day before or on the same day, go by those of the service and of the day on which they go.
+fn caps_are_those_of_the_day_on_which_it_goes(app: &App) {
+    ready(app);
+    let confirm = |number: u64, now, limits: &Limits| {
+        act(app, async |tx| admit::confirm(tx, &id(number), now, limits).await).expect("a payout is looked at")
+    };
+    let usd = "USD".parse().expect("a currency");
+    let amounts = [intend(app, of("acme", "2026-04"), 1), intend(app, of("acme", "2026-05"), 2)].map(|payout| payout.amount_minor);
+    let one_alone = Limits { day: Cap::default().with(usd, amounts[0].max(amounts[1])), ..Limits::default() };
+    // Admitted on another day: the first goes and takes the room of this one.
+    let first = confirm(1, day(1), &one_alone);
+    assert_eq!((&first.state, first.counted_on), (&State::Intended, Some("2027-01-16".parse().expect("a date"))));
+    assert_eq!(confirm(1, day(1), &one_alone), first, "it counts once");
+    assert_eq!(confirm(2, day(1), &one_alone).state, State::Held(HeldFor::Cap), "the day has no room for both");
+    act(app, async |tx| requests::request(tx, &id(1), "webhook", day(1)).await).expect("it goes");
+    assert_eq!(reconsider(app, 2, day(1), &one_alone).state, State::Held(HeldFor::Cap));
+    // Admitted on the same day: what is held leaves its room to what fits.
+    assert_eq!(reconsider(app, 2, day(2), &Limits::default()).state, State::Intended);
+    let third = try_intend(app, of("acme", "2026-06"), 3, day(2), &Limits::default()).expect("a payout");
+    let room = Limits { day: Cap::default().with(usd, third.amount_minor), ..Limits::default() };
+    assert_eq!(confirm(2, day(2), &room).state, State::Held(HeldFor::Cap));
+    assert_eq!(confirm(3, day(2), &room).state, State::Intended, "nothing else goes on that day");
+    app.assert_verified();
+}
+
 fn suspended_members_and_unreleased_periods_wait(app: &App) {
     app.apply(&PROGRAMME.replace("minimum_payout = \"50.00\"", "release = \"manual\""));
     app.import("partners", "id,name,program,tier,tier_since\nacme,Acme,p,gold,2026-01-01\nbeta,Beta,p,base,2026-01-01");
@@ -415,6 +440,7 @@ on_both_databases!(
     words_come_early_twice_and_about_nothing,
     what_is_unknown_keeps_its_bytes_and_key,
     each_reason_holds_and_lets_go,
+    caps_are_those_of_the_day_on_which_it_goes,
     suspended_members_and_unreleased_periods_wait,
     finance_marks_what_it_pays_itself,
     two_at_once_make_one_payout,
