@@ -9,9 +9,9 @@ use books::payouts::exceptions;
 use books::payouts::hear::{self, Said};
 use books::payouts::record::{self, Source};
 use clap::Args;
-use program::payout::{Payout, PayoutId, Ruling, Word as Spoken};
+use program::payout::{Payout, PayoutId, Ruling, State, Word as Spoken};
 use serde_json::{Value as Json, json};
-use workflows::payout::retry_parked;
+use workflows::payout::{is_sent_no_more, retry_parked};
 use workflows::ports::{PayoutPort, Word};
 
 use super::configured::ConfigArgs;
@@ -23,6 +23,10 @@ use crate::config::{Config, PayoutAdapter};
 const PARKED_AT_ONCE: u16 = 500;
 /// Such transactions of one call.
 const PARKED_ROUNDS_MAX: usize = 1_000;
+
+/// What a person does about a payout that no provider knows and that is sent no more.
+const NEVER_ARRIVED: &str = "the provider does not know it, and may have forgotten its key: nothing is sent again. Where the provider's own list \
+                             does not have it either, end it with `payout mark-failed` and pay it with `payout retry`";
 
 /// Payouts that are read at once.
 const PAGE: u64 = 1_000;
@@ -141,6 +145,9 @@ async fn look_up(at: &At, books: &Books, provider: Option<&WebhookPayouts>, payo
     if ruling == Ruling::Moves {
         let change = json!({ "payout": payout.id.as_str(), "from": payout.state.name(), "to": after.state.name(), "reason": after.state.reason() });
         outcome.changed.push(change);
+    }
+    if word == Word::NotFound && matches!(after.state, State::Unknown { .. }) && is_sent_no_more(&after, port.capabilities().dedupe_window, at.now) {
+        outcome.open.push(open(&after, NEVER_ARRIVED));
     }
     Ok(())
 }

@@ -211,7 +211,7 @@ fn what_is_unknown_keeps_its_bytes_and_key(app: &App) {
     let unknown = act(app, async |tx| requests::mark_unknown(tx, &id(1), "timeout", day(0)).await).expect("unknown");
     assert_eq!(unknown.state, State::Unknown { reason: "timeout".into() });
     assert_eq!(balances(app, "acme"), in_transit, "nothing is posted before the provider's word");
-    let send = Again::Send { key: payout.idempotency_key.clone(), body: payout.request.clone().expect("bytes") };
+    let send = Again::Send { key: payout.idempotency_key.clone(), body: payout.request.clone().expect("bytes"), revision: unknown.revision + 1 };
     assert_eq!(act(app, async |tx| requests::again(tx, &id(1), day(0)).await).expect("again"), send);
     app.ok("payout pause --by op --reason drill");
     assert_eq!(act(app, async |tx| requests::again(tx, &id(1), day(0)).await).expect("paused"), Again::Paused);

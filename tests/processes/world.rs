@@ -203,6 +203,14 @@ impl<W: Workflow> Copy<W> {
         }
     }
 
+    /// Lets time pass while nothing runs, and has a person retry the run.
+    pub(crate) async fn retry_after(&self, time: Duration, run: &RunId) {
+        self.clock.set(self.clock.now().plus(time));
+        let tx = self.database.begin_write().await.expect("a transaction begins");
+        durable::operate::retry(&tx, run, "op", "the cause is mended", self.clock.now()).await.expect("the run is retried");
+        tx.commit().await.expect("a transaction is committed");
+    }
+
     /// Where a run stands.
     pub(crate) async fn status_of(&self, run: &RunId) -> String {
         runs::status(self.database.read(), run).await.expect("the run is there").to_string()

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::asking::Heard;
+pub use self::asking::is_sent_no_more;
 use self::moving::{Intend, LookAgain, MailStatement, Note, Request, SendAgain};
 pub(crate) use self::moving::{Standing, made};
 use crate::letters::{self, TellError};
@@ -335,7 +336,9 @@ impl PayoutRun {
         let heard = ctx.step(&format!("ask the provider #{turn}"), call).await?;
         pursuit.asked = true;
         pursuit.refused = if let Outcome::Known(Heard::RepeatRefused { reason }) = &heard { Some(reason.clone()) } else { None };
-        pursuit.in_doubt |= matches!(heard, Outcome::Unknown { .. } | Outcome::Known(Heard::NotTaken { in_doubt: true, .. }));
+        // What was accepted has arrived, whatever is heard of it later.
+        pursuit.in_doubt |=
+            matches!(heard, Outcome::Unknown { .. } | Outcome::Known(Heard::Accepted { .. } | Heard::NotTaken { in_doubt: true, .. }));
         let seen = self.note(ctx, &format!("note the answer #{turn}"), seen, &heard, asking::ANSWER).await?;
         let Outcome::Known(Heard::NotTaken { after_ms, .. }) = heard else { return Ok(seen) };
         // This attempt surely has not arrived: it may leave again, later, with the same key and bytes.
