@@ -280,15 +280,48 @@ fn each_reason_holds_and_lets_go(app: &App) {
     let next = retry_as(app, 2, 3).expect("a retry");
     assert!(next.request.as_deref().is_some_and(|body| body.contains("tok_acme_0009")));
     request(app, 3, "webhook");
-    app.refused("settlement hold --program p --partner acme --period 2026-05 --reason late --by fin");
+    let late = app.json("settlement hold --program p --partner acme --period 2026-05 --reason late --by fin --json");
+    let in_dollars = serde_json::json!([{ "payout": id(3).as_str(), "currency": "USD", "status": "requested" }]);
+    assert_eq!((&late["held"], &late["too_late"]), (&true.into(), &in_dollars), "what is owed in euros is held");
+}
+
+/// Of settlements in several currencies those are held that still can be.
+fn what_waits_is_held_beside_what_is_paid(app: &App) {
+    ready(app);
+    intend(app, of("acme", "2026-05"), 1);
+    request(app, 1, "webhook");
+    hear(app, 1, said(Word::Paid, Source::Answer));
+    let eur = "EUR".parse().expect("a currency");
+    let purpose = Purpose::Settlement { whose: of("acme", "2026-05"), currency: eur };
+    let (second, none) = (id(2), Limits::default());
+    let names = Names { id: &second, key: "key-2", workflow: None };
+    let waits = act(app, async |tx| admit::intend(tx, purpose, names, day(0), &none).await).expect("a payout");
+    assert_eq!(waits.state, State::Held(HeldFor::NoDestination));
+
+    let line = "settlement hold --program p --partner acme --period 2026-05 --reason dispute --by fin";
+    let said = app.ok(line).stdout_text();
+    assert!(said.contains("is held") && said.contains(&format!("not held: in USD, whose payout {} is paid", id(1))), "{said}");
+    let again = app.json(&format!("{line} --json"));
+    assert_eq!((&again["unchanged"], &again["too_late"][0]["currency"]), (&true.into(), &"USD".into()));
+    app.ok("payout destination add --partner acme --currency EUR --name Acme --iban DE89370400440532013000 --bic COBADEFF --by op");
+    let waiting = app.json("payout destination list --json")["destinations"].clone();
+    let of_euros = waiting.as_array().expect("a list").iter().find(|one| one["currency"] == "EUR").expect("it is listed");
+    app.ok(&format!("payout destination approve {} --by fin", of_euros["id"].as_str().expect("an id")));
+    assert_eq!(reconsider(app, 2, day(9), &none).state, State::Held(HeldFor::ByHand));
+
+    // Where nothing is left to be held, that is said.
+    intend(app, of("acme", "2026-04"), 3);
+    request(app, 3, "webhook");
+    let said = app.refused("settlement hold --program p --partner acme --period 2026-04 --reason dispute --by fin");
+    assert!(said.contains(id(3).as_str()), "{said}");
+    app.assert_verified();
 }
 
 /// Payouts that were admitted without caps, on the day before or on the same day, go by those of the service and of the day on which they go.
 fn caps_are_those_of_the_day_on_which_it_goes(app: &App) {
     ready(app);
-    let confirm = |number: u64, now, limits: &Limits| {
-        act(app, async |tx| admit::confirm(tx, &id(number), now, limits).await).expect("a payout is looked at")
-    };
+    let confirm =
+        |number: u64, now, limits: &Limits| act(app, async |tx| admit::confirm(tx, &id(number), now, limits).await).expect("a payout is looked at");
     let usd = "USD".parse().expect("a currency");
     let amounts = [intend(app, of("acme", "2026-04"), 1), intend(app, of("acme", "2026-05"), 2)].map(|payout| payout.amount_minor);
     let one_alone = Limits { day: Cap::default().with(usd, amounts[0].max(amounts[1])), ..Limits::default() };
@@ -440,6 +473,7 @@ on_both_databases!(
     words_come_early_twice_and_about_nothing,
     what_is_unknown_keeps_its_bytes_and_key,
     each_reason_holds_and_lets_go,
+    what_waits_is_held_beside_what_is_paid,
     caps_are_those_of_the_day_on_which_it_goes,
     suspended_members_and_unreleased_periods_wait,
     finance_marks_what_it_pays_itself,
