@@ -14,6 +14,8 @@ use super::standard_webhooks::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use crate::clock;
 use crate::config::{Provider, Refusal};
 
+/// The adapter's name in the configuration and in the books.
+pub const WEBHOOK: &str = "webhook";
 /// The header by which the provider knows a repeat.
 pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";
 /// An answer is a few fields.
@@ -122,7 +124,7 @@ impl WebhookPayouts {
 impl PayoutPort for WebhookPayouts {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            adapter: "webhook",
+            adapter: WEBHOOK,
             handling: Handling::Provider,
             looks_up: true,
             dedupe_window: self.provider.dedupe_window,

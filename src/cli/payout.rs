@@ -231,18 +231,21 @@ async fn mark(at: &At, args: &MarkArgs, word: Word) -> Result<(), CliError> {
 }
 
 /// Why finance may say that a payout failed which a provider was asked to pay: nothing of it leaves any more, and the provider, asked now,
-/// does not know it. Of what people pay nobody has to be asked.
+/// does not know it; or it was paid, and its adapter is no longer configured. Of what people pay nobody has to be asked.
 async fn ground(at: &At, books: &Books, args: &MarkArgs) -> Result<Option<Ground>, CliError> {
     let tx = books.begin_read().await?;
     let found = record::find(&tx, &args.id).await;
     tx.rollback().await?;
-    let Some(payout) = found?.filter(|payout| matches!(payout.state, State::Unknown { .. })) else { return Ok(None) };
+    let Some(payout) = found?.filter(|payout| matches!(payout.state, State::Unknown { .. } | State::Paid)) else { return Ok(None) };
     let adapter = payout.provider.as_deref().unwrap_or_default();
     if matches!(adapter, MANUAL | PAIN001) {
         return Ok(None);
     }
     let maybe = |why: String| CliError::from(PayoutError::MayHaveArrived { payout: args.id.to_string(), why });
     let provider = reconcile::provider(args.config.load()?)?;
+    if payout.state == State::Paid {
+        return Ok(provider.is_none_or(|port| port.capabilities().adapter != adapter).then_some(Ground::AdapterGone));
+    }
     let Some(provider) = provider.filter(|port| port.capabilities().looks_up && port.capabilities().adapter == adapter) else {
         return Err(maybe(format!("the configuration does not name the adapter {adapter}, which was asked to pay it")));
     };

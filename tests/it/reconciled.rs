@@ -157,6 +157,32 @@ fn what_never_arrived_is_ended_by_finance(app: &App) {
     app.assert_verified();
 }
 
+/// What an adapter has paid that is no longer configured may come back, and finance says so; while it is configured, its own word counts.
+fn what_comes_back_after_a_change_of_adapter_is_marked(app: &App) {
+    ready(app);
+    let double = Double::start();
+    intend(app, of("acme", "2026-04"), 1);
+    request(app, 1, "webhook");
+    let line = format!("payout mark-failed {} --by fin --reason returned", id(1));
+    app.refused(&line);
+    let paid = Message {
+        provider: "webhook",
+        event: "ev1",
+        body_digest: "d",
+        payout: &id(1).to_string(),
+        word: Some(Word::Paid),
+        provider_id: None,
+        reason: None,
+    };
+    act(app, async |tx| inbound::record(tx, &paid, day(0)).await).expect("a message is recorded");
+    let said = process::run(&mut configured(app, &double, &line));
+    assert!(said.status.code() == Some(2) && said.stderr.contains("webhook"), "{}", said.stderr);
+    assert_eq!(status(app, id(1).as_str()), "paid");
+    app.ok(&line);
+    assert_eq!((status(app, id(1).as_str()).as_str(), &balances(app, "acme")[1..]), ("failed", &[0, 0][..]));
+    app.assert_verified();
+}
+
 /// In place: payouts are paused, nobody resumes them by hand, and a clean reconciliation lifts that.
 fn a_new_generation_sends_nothing_before_it_is_reconciled(app: &App) {
     ready(app);
@@ -297,5 +323,6 @@ fn a_backup_comes_where_nothing_is() {
 on_both_databases!(
     reconciliation_asks_and_lists_what_is_open,
     what_never_arrived_is_ended_by_finance,
+    what_comes_back_after_a_change_of_adapter_is_marked,
     a_new_generation_sends_nothing_before_it_is_reconciled,
 );

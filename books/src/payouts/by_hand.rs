@@ -36,12 +36,15 @@ pub enum Ground {
         /// The revision.
         revision: i64,
     },
+    /// The adapter that has paid it is no longer configured, so no word of it comes.
+    AdapterGone,
 }
 
 impl Ground {
-    /// Whether it lets a person say so of a payout as it stands: of an unknown one of which nothing has left since the provider was asked.
+    /// Whether it lets a person say so of a payout as it stands: of an unknown one of which nothing has left since the provider was asked, or
+    /// of a paid one whose money came back.
     async fn holds(self, tx: &DatabaseTransaction, payout: &Payout, word: Word) -> Result<bool, PayoutError> {
-        let Self::NeverArrived { revision } = self;
+        let Self::NeverArrived { revision } = self else { return Ok(word == Word::Failed && payout.state == State::Paid) };
         if payout.revision != revision {
             return Err(PayoutError::Changed(payout.id.to_string()));
         }
