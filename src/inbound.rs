@@ -67,7 +67,7 @@ impl Inbound {
         let (word, reason) = match &event.said {
             Said::Paid => (Some(Word::Paid), None),
             Said::Failed { reason } => (Some(Word::Failed), Some(reason.as_str())),
-            Said::Other { .. } => (None, None),
+            Said::Other { r#type } => (None, Some(r#type.as_str())),
         };
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&event.body)));
         let message = Message {

@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 use durable::runs;
 use program::payout::{NotAPayoutId, Payout, PayoutId, State, Word};
 use workflows::PayoutRun;
-use workflows::payout::{PayoutInput, id_of_payment, is_sent_no_more, look_again_at_held};
+use workflows::payout::{PayoutInput, id_of_payment, is_sent_no_more, look_again_at_paused};
 use workflows::ports::{PayoutPort as _, Word as Said};
 
 use super::configured::ConfigArgs;
@@ -328,7 +328,7 @@ async fn set(at: &At, args: &SwitchArgs, paused: bool) -> Result<(), CliError> {
     let is_new = act::transact(at, &books, async |tx| {
         let is_new = switch::set(tx, paused, &args.by, &args.reason, at.now).await?;
         if is_new && !paused {
-            look_again_at_held(tx, &ids::new("resumed"), at.now).await?;
+            look_again_at_paused(tx, &ids::new("resumed"), at.now).await?;
         }
         Ok(is_new)
     })

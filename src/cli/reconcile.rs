@@ -161,7 +161,7 @@ async fn lift(at: &At, books: &Books) -> Result<Lifted, CliError> {
     act::transact(at, books, async |tx| {
         let lifted = instance::reconciled(tx, at.now).await?;
         if lifted == Lifted::Pause {
-            workflows::payout::look_again_at_held(tx, &format!("reconciled {}", at.now.0), at.now).await?;
+            workflows::payout::look_again_at_paused(tx, &format!("reconciled {}", at.now.0), at.now).await?;
         }
         Ok(lifted)
     })

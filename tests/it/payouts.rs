@@ -195,6 +195,34 @@ fn words_come_early_twice_and_about_nothing(app: &App) {
     assert_eq!(app.access().texts("SELECT effect FROM inbound_events ORDER BY event"), ["moved", "contradicted", "contradicted"]);
 }
 
+/// A message of a type that nobody here knows is parked, as it is answered, and stays for a person whatever its payout does.
+fn what_is_not_understood_is_parked(app: &App) {
+    ready(app);
+    intend(app, of("acme", "2026-04"), 1);
+    let payout = id(1).to_string();
+    let message = Message {
+        provider: "webhook",
+        event: "ev1",
+        body_digest: "d",
+        payout: &payout,
+        word: None,
+        provider_id: None,
+        reason: Some("payout.reviewed"),
+    };
+    for is_repeat in [false, true] {
+        let answer = act(app, async |tx| inbound::record(tx, &message, day(0)).await).expect("a message is recorded");
+        assert_eq!((answer.text.as_str(), answer.is_repeat), ("parked", is_repeat));
+    }
+    let listed = app.json("payout list --json");
+    let exception = &listed["exceptions"][0];
+    assert_eq!((&exception["what"], &exception["payout"]), (&"parked".into(), &payout.as_str().into()), "{listed}");
+    assert!(exception["reason"].as_str().is_some_and(|reason| reason.contains("payout.reviewed")), "{listed}");
+    assert_eq!(act(app, async |tx| inbound::retry_parked(tx, 100, day(0)).await).expect("a look"), 0);
+    app.ok(&format!("payout close-exception {} --by fin --reason read", exception["id"].as_str().expect("an id")));
+    assert_eq!(app.json("payout list --json")["exceptions"], serde_json::json!([]));
+    app.assert_verified();
+}
+
 fn inbound_of(app: &App, number: u64, event: &str, object: &str) -> String {
     let payout = id(number).to_string();
     let message =
@@ -471,6 +499,7 @@ on_both_databases!(
     accruals_and_exports_tell_what_was_paid,
     a_failed_payout_is_retried_by_a_new_one,
     words_come_early_twice_and_about_nothing,
+    what_is_not_understood_is_parked,
     what_is_unknown_keeps_its_bytes_and_key,
     each_reason_holds_and_lets_go,
     what_waits_is_held_beside_what_is_paid,

@@ -40,6 +40,19 @@ async fn what_was_surely_not_taken_leaves_again_however_late() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_a_long_pause_has_kept_back_leaves_when_it_is_over() {
+    let world = stage_of_payout(Mood::StopsFirst).fresh().await.expect("a world");
+    let run = world.play_for(Duration::from_hours(1)).await;
+    world.pause(true).await;
+    world.retry_after(Duration::from_mins(1), &run).await;
+    world.play_for(Duration::from_hours(24 * 5)).await;
+    assert_eq!((world.payout().await.0.as_str(), world.provider.requests()), ("requested", 1));
+    world.pause(false).await;
+    world.play_for(Duration::from_mins(1)).await;
+    assert_eq!((world.payout().await.0.as_str(), world.provider.requests()), ("paid", 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_transit_for_long_is_looked_at_ever_more_seldom() {
     let world = stage_of_payout(Mood::Accepts).fresh().await.expect("a world");
     let run = world.play_for(Duration::from_hours(24 * 60)).await;

@@ -148,20 +148,23 @@ pub async fn retry_parked(tx: &DatabaseTransaction, limit: u16, now: program::ca
     Ok(count)
 }
 
-/// Makes the runs of all held payouts look at them now.
+/// Makes the runs of all payouts that a pause has stopped look at them now: those that were held, and those whose requests it kept back.
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
-pub async fn look_again_at_held(tx: &DatabaseTransaction, cause: &str, now: program::calendar::Instant) -> Result<(), WakeError> {
-    let mut after = None;
-    loop {
-        let page = record::page(tx, "held", after.as_ref(), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id.clone());
-        for run in page.iter().filter_map(|payout| payout.workflow.as_deref()) {
-            look_again(tx, run, cause, now).await?;
+pub async fn look_again_at_paused(tx: &DatabaseTransaction, cause: &str, now: program::calendar::Instant) -> Result<(), WakeError> {
+    for status in ["held", "requested", "unknown"] {
+        let mut after = None;
+        loop {
+            let page = record::page(tx, status, after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id.clone());
+            for run in page.iter().filter_map(|payout| payout.workflow.as_deref()) {
+                look_again(tx, run, cause, now).await?;
+            }
         }
     }
+    Ok(())
 }
 
 /// Why runs could not be woken.
