@@ -12,7 +12,7 @@ use clap::Args;
 use program::payout::{Payout, PayoutId, Ruling, State, Word as Spoken};
 use serde_json::{Value as Json, json};
 use workflows::payout::{is_sent_no_more, retry_parked};
-use workflows::ports::{PayoutPort, Word};
+use workflows::ports::{PayoutPort, PortError, Word};
 
 use super::configured::ConfigArgs;
 use super::{At, CliError, act, output, wake};
@@ -120,8 +120,12 @@ async fn look_up(at: &At, books: &Books, provider: Option<&WebhookPayouts>, payo
         return Ok(());
     };
     outcome.looked_up += 1;
-    let word = match port.look_up(payout.id.as_str()).await {
+    let word = match port.look_up_of(payout.id.as_str(), payout.amount()).await {
         Ok(word) => word,
+        Err(error @ PortError::OtherAmount { .. }) => {
+            outcome.open.push(open(payout, &error.to_string()));
+            return Ok(());
+        }
         Err(error) => {
             outcome.open.push(open(payout, &format!("the provider can't be asked: {error}")));
             return Ok(());

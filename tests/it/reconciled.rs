@@ -157,6 +157,24 @@ fn what_never_arrived_is_ended_by_finance(app: &App) {
     app.assert_verified();
 }
 
+/// A restored database may make a payout under the id of one that the provider has paid with another amount.
+fn what_was_paid_with_another_amount_is_not_taken_for_paid(app: &App) {
+    ready(app);
+    let double = Double::start();
+    let payout = intend(app, of("acme", "2026-04"), 1);
+    let body = payout.request.as_deref().expect("bytes").replace("\"150.00\"", "\"100.00\"");
+    let before = PayoutRequest { payout: id(1).to_string(), idempotency_key: "key-1".into(), body: body.into_bytes() };
+    RUNTIME.block_on(double.adapter().request(&before)).expect("it is taken");
+    double.settle(id(1).as_str(), true);
+    request(app, 1, "webhook");
+    let books = balances(app, "acme");
+    let (code, found) = reconcile(app, &double);
+    assert_eq!((code, found["changed"].as_array().map(Vec::len)), (Some(1), Some(0)), "{found}");
+    let reason = found["open"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("100.00 USD") && reason.contains("150.00 USD"), "{reason}");
+    assert_eq!((status(app, id(1).as_str()).as_str(), balances(app, "acme")), ("requested", books));
+}
+
 /// What an adapter has paid that is no longer configured may come back, and finance says so; while it is configured, its own word counts.
 fn what_comes_back_after_a_change_of_adapter_is_marked(app: &App) {
     ready(app);
@@ -323,6 +341,7 @@ fn a_backup_comes_where_nothing_is() {
 on_both_databases!(
     reconciliation_asks_and_lists_what_is_open,
     what_never_arrived_is_ended_by_finance,
+    what_was_paid_with_another_amount_is_not_taken_for_paid,
     what_comes_back_after_a_change_of_adapter_is_marked,
     a_new_generation_sends_nothing_before_it_is_reconciled,
 );

@@ -146,7 +146,7 @@ async fn is_not_taken(run: &PayoutRun, payout: &Payout) -> Result<bool, StepErro
 /// What became of a request that may have left before; `None`: nothing, it may be sent again.
 async fn known_before(run: &PayoutRun, payout: &Payout) -> Option<Outcome<Heard>> {
     if run.provider.capabilities().looks_up {
-        match run.provider.look_up(payout.id.as_str()).await {
+        match run.provider.look_up_of(payout.id.as_str(), payout.amount()).await {
             Ok(Word::NotFound) => {}
             Ok(word) => return Some(Outcome::Known(word.into())),
             Err(error) => return Some(Outcome::Unknown { reason: format!("it may have been sent before, and the look-up failed: {error}") }),
@@ -178,7 +178,7 @@ pub(super) async fn look_up(run: &PayoutRun, payout: &str) -> Result<Outcome<Hea
     if !can.looks_up || !is_wanted || payout.provider.as_deref() != Some(can.adapter) {
         return Ok(Outcome::Known(Heard::Nothing));
     }
-    Ok(match run.provider.look_up(payout.id.as_str()).await {
+    Ok(match run.provider.look_up_of(payout.id.as_str(), payout.amount()).await {
         Ok(word) => Outcome::Known(word.into()),
         Err(error) => Outcome::Unknown { reason: error.to_string() },
     })
