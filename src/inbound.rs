@@ -14,6 +14,7 @@ use program::payout::{PayoutId, Word};
 use sea_orm::DatabaseTransaction;
 use sha2::{Digest as _, Sha256};
 
+use crate::adapters::payout_webhook::WEBHOOK;
 use crate::http::payouts::{Answer, InboundPayouts, PayoutEvent, RecordError, Said};
 
 /// Writes providers' words down.
@@ -24,13 +25,11 @@ pub struct Inbound {
     pub engine: Engine,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// The adapter whose words these are.
-    pub adapter: &'static str,
 }
 
 impl std::fmt::Debug for Inbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbound").field("adapter", &self.adapter).finish_non_exhaustive()
+        f.debug_struct("Inbound").finish_non_exhaustive()
     }
 }
 
@@ -68,11 +67,12 @@ impl Inbound {
         let (word, reason) = match &event.said {
             Said::Paid => (Some(Word::Paid), None),
             Said::Failed { reason } => (Some(Word::Failed), Some(reason.as_str())),
-            Said::Other { .. } => (None, None),
+            Said::Other { r#type } => (None, Some(r#type.as_str())),
         };
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&event.body)));
         let message = Message {
-            provider: self.adapter,
+            // Whoever pays now: these are the words of who was told by requests.
+            provider: WEBHOOK,
             event: &event.id,
             body_digest: &digest,
             payout: &event.payout,

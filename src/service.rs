@@ -165,7 +165,7 @@ impl Running {
                 keys,
                 tolerance: config.webhooks.tolerance,
                 now_s: clock::wall_seconds,
-                inbound: Arc::new(Inbound { books, engine, clock, adapter: provider.capabilities().adapter }),
+                inbound: Arc::new(Inbound { books, engine, clock }),
             }),
             facts,
             request_limit: config.server.request_limit,

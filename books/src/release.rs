@@ -5,6 +5,7 @@
 
 use program::calendar::{Instant, Period};
 use program::member::Status;
+use program::money::Currency;
 use program::payout::{HeldFor, State};
 use program::programme::Release;
 use sea_orm::DatabaseTransaction;
@@ -94,6 +95,26 @@ impl ReleaseError {
     }
 }
 
+/// A payout of a member's settlements that can't be held any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooLate {
+    /// The payout.
+    pub payout: String,
+    /// Of the settlement in this currency.
+    pub currency: Currency,
+    /// Its status.
+    pub status: &'static str,
+}
+
+/// What a hold has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Whether nobody held them by hand before.
+    pub is_new: bool,
+    /// What was requested before it, by payout; everything else is held.
+    pub too_late: Vec<TooLate>,
+}
+
 /// Which settlements: those of a member for a period, in every currency.
 #[derive(Debug, Clone, Copy)]
 pub struct Whose<'a> {
@@ -147,36 +168,53 @@ pub async fn is_released(tx: &DatabaseTransaction, program: &str, period: Period
     Ok(first_row(tx, query, vec![program.into(), period.to_string().into()]).await?.is_some())
 }
 
-/// Holds a member's settlements of a period: before they are made, or before they are requested.
+/// Holds a member's settlements of a period: before they are made, or before they are requested. Of several currencies those are held that
+/// still can be.
 ///
 /// # Idempotency
 /// What is held by hand stays so, with the first reason.
 ///
 /// # Errors
-/// The person may not, the partner is no member, or a payout was requested.
-pub async fn hold(tx: &DatabaseTransaction, whose: Whose<'_>, reason: &str, by: &str, now: Instant) -> Result<bool, ReleaseError> {
+/// The person may not, the partner is no member, or the payouts of all of them were requested.
+pub async fn hold(tx: &DatabaseTransaction, whose: Whose<'_>, reason: &str, by: &str, now: Instant) -> Result<Hold, ReleaseError> {
     users::checked("the reason", reason, users::TEXT_MAX)?;
     users::entitled_for(tx, by, &[FINANCE, OPS], whose.partner).await?;
     lock_member(tx, whose).await?;
-    let mut waiting = Vec::new();
+    let (mut waiting, mut too_late) = (Vec::new(), Vec::new());
     for payout in record::of_settlements(tx, whose.program, whose.partner, whose.period).await? {
         match payout.state {
             State::Failed { .. } => {}
             State::Intended | State::Held(_) => waiting.push(payout),
             State::Requested | State::Unknown { .. } | State::Paid => {
-                let (payout, status) = (payout.id.to_string(), payout.state.name());
-                return Err(ReleaseError::TooLate { partner: whose.partner.into(), period: whose.period, payout, status });
+                too_late.push(TooLate { payout: payout.id.to_string(), currency: payout.currency, status: payout.state.name() });
             }
         }
     }
+    if let Some(TooLate { payout, status, .. }) = too_late.first()
+        && !has_others(tx, whose, &too_late).await?
+    {
+        return Err(ReleaseError::TooLate { partner: whose.partner.into(), period: whose.period, payout: payout.clone(), status });
+    }
     if held(tx, whose).await? == Some(HeldFor::ByHand) {
-        return Ok(false);
+        return Ok(Hold { is_new: false, too_late });
     }
     note(tx, whose, "hold", reason, by, now).await?;
     for payout in waiting {
         crate::payouts::intend::hold(tx, payout, HeldFor::ByHand, Some(by), now).await?;
     }
-    Ok(true)
+    Ok(Hold { is_new: true, too_late })
+}
+
+/// Whether a member's settlements of a period are to be paid in currencies beside those in which it is too late.
+async fn has_others(tx: &DatabaseTransaction, Whose { program, partner, period }: Whose<'_>, too_late: &[TooLate]) -> Result<bool, LoadError> {
+    let query = "SELECT currency FROM settlements WHERE program = ? AND partner = ? AND period = ? AND cash_payout_minor > 0";
+    for row in rows(tx, query, vec![program.into(), partner.into(), period.to_string().into()]).await? {
+        let currency = row.currency(0)?;
+        if too_late.iter().all(|late| late.currency != currency) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Lets a member's settlements of a period go, whatever held them. Their payouts go on when they are looked at again. Who is suspended is let

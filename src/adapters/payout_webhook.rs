@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use program::money::Currency;
+use program::payout::Amount;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Url};
 use serde::Deserialize;
+use serde_json::Value as Json;
 use workflows::ports::{Capabilities, Handling, PayoutPort, PayoutRequest, PortError, Word};
 
 use super::outbound::{Answer, Bounds, Outbound, OutboundError};
@@ -14,6 +17,8 @@ use super::standard_webhooks::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use crate::clock;
 use crate::config::{Provider, Refusal};
 
+/// The adapter's name in the configuration and in the books.
+pub const WEBHOOK: &str = "webhook";
 /// The header by which the provider knows a repeat.
 pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";
 /// An answer is a few fields.
@@ -41,6 +46,30 @@ struct Said {
     provider_id: Option<String>,
     #[serde(default)]
     reason: Option<String>,
+    /// In major units, as text; anything else is another convention than ours, and not compared.
+    #[serde(default)]
+    amount: Option<Json>,
+    #[serde(default)]
+    currency: Option<Json>,
+}
+
+/// What a request asks for, as far as an answer is compared with it.
+#[derive(Deserialize)]
+struct Asked {
+    data: AskedData,
+}
+
+#[derive(Deserialize)]
+struct AskedData {
+    amount: String,
+    currency: String,
+}
+
+/// The amount of a request's bytes.
+fn amount_of(body: &[u8]) -> Option<Amount> {
+    let AskedData { amount, currency } = serde_json::from_slice::<Asked>(body).ok()?.data;
+    let currency: Currency = currency.parse().ok()?;
+    Some(Amount { minor: currency.parse_minor(&amount).ok()?, currency })
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,16 +96,16 @@ impl WebhookPayouts {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let answer = self.outbound.send(Method::POST, &self.provider.url, headers, request.body.clone()).await.map_err(|error| port_error(&error))?;
         match answer.status {
-            200 | 202 => word(&answer),
+            200 | 202 => word(&answer, amount_of(&request.body)),
             _ => Err(self.refusal(&answer)),
         }
     }
 
-    async fn find(&self, payout: &str) -> Result<Word, PortError> {
+    async fn find(&self, payout: &str, amount: Option<Amount>) -> Result<Word, PortError> {
         let headers = self.signed(payout, b"")?;
         let answer = self.outbound.send(Method::GET, &self.page_of(payout)?, headers, Vec::new()).await.map_err(|error| port_error(&error))?;
         match answer.status {
-            200 | 202 => word(&answer),
+            200 | 202 => word(&answer, amount),
             404 => Ok(Word::NotFound),
             _ => Err(self.refusal(&answer)),
         }
@@ -122,7 +151,7 @@ impl WebhookPayouts {
 impl PayoutPort for WebhookPayouts {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            adapter: "webhook",
+            adapter: WEBHOOK,
             handling: Handling::Provider,
             looks_up: true,
             dedupe_window: self.provider.dedupe_window,
@@ -136,7 +165,11 @@ impl PayoutPort for WebhookPayouts {
     }
 
     fn look_up<'a>(&'a self, payout: &'a str) -> BoxFuture<'a, Result<Word, PortError>> {
-        self.find(payout).boxed()
+        self.find(payout, None).boxed()
+    }
+
+    fn look_up_of<'a>(&'a self, payout: &'a str, amount: Amount) -> BoxFuture<'a, Result<Word, PortError>> {
+        self.find(payout, Some(amount)).boxed()
     }
 }
 
@@ -155,8 +188,8 @@ fn port_error(error: &OutboundError) -> PortError {
     }
 }
 
-/// An answer that can't be read says nothing: the money may have moved.
-fn word(answer: &Answer) -> Result<Word, PortError> {
+/// An answer that can't be read says nothing: the money may have moved. One about another amount is not about what was asked for.
+fn word(answer: &Answer, ours: Option<Amount>) -> Result<Word, PortError> {
     let unreadable = |reason: String| PortError::Unknown { reason: format!("its answer {} can't be read: {reason}", answer.status) };
     // A list would be read as the fields in their order.
     if answer.body.trim_ascii_start().first() != Some(&b'{') {
@@ -166,6 +199,11 @@ fn word(answer: &Answer) -> Result<Word, PortError> {
     let provider_id = said.provider_id;
     if provider_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > PROVIDER_ID_MAX_BYTES || id.chars().any(char::is_control)) {
         return Err(unreadable(format!("provider_id is not 1 to {PROVIDER_ID_MAX_BYTES} bytes of plain text")));
+    }
+    let (figure, currency) = (said.amount.as_ref().and_then(Json::as_str), said.currency.as_ref().and_then(Json::as_str));
+    if let Some(ours) = ours.filter(|ours| !ours.agrees(figure, currency)) {
+        let told = plain(&format!("{} {}", figure.unwrap_or("its amount"), currency.unwrap_or_default()));
+        return Err(PortError::OtherAmount { told, ours });
     }
     let given = || said.reason.as_deref().filter(|reason| !reason.trim().is_empty()).map_or("the provider gave no reason".into(), plain);
     Ok(match said.status {
@@ -226,7 +264,7 @@ mod tests {
             ),
             (r#"{"status":"failed"}"#, Word::Failed { provider_id: None, reason: "the provider gave no reason".into() }),
         ] {
-            assert_eq!(word(&answer(200, body)), Ok(word_), "{body}");
+            assert_eq!(word(&answer(200, body), None), Ok(word_), "{body}");
         }
         for body in [
             "",
@@ -238,7 +276,21 @@ mod tests {
             r#"{"status":"paid","provider_id":7}"#,
             r#"{"status":"paid","provider_id":""}"#,
         ] {
-            assert!(matches!(word(&answer(200, body)), Err(PortError::Unknown { .. })), "{body}");
+            assert!(matches!(word(&answer(200, body), None), Err(PortError::Unknown { .. })), "{body}");
+        }
+    }
+
+    #[test]
+    fn another_amount_is_no_word() {
+        let ours = amount_of(br#"{"data":{"amount":"240.00","currency":"USD","payout":"p"},"type":"payout.requested"}"#);
+        assert_eq!(ours.map(|ours| ours.to_string()).as_deref(), Some("240.00 USD"));
+        let said = |more: &str| word(&answer(200, &format!(r#"{{"status":"paid"{more}}}"#)), ours);
+        for agrees in ["", r#","amount":"240.00","currency":"USD""#, r#","amount":"240.00""#, r#","amount":24000,"currency":"USD""#] {
+            assert_eq!(said(agrees), Ok(Word::Paid { provider_id: None }), "{agrees}");
+        }
+        for differs in [r#","amount":"100.00","currency":"USD""#, r#","amount":"100.00""#, r#","currency":"EUR""#] {
+            let error = said(differs).expect_err(differs);
+            assert!(matches!(error, PortError::OtherAmount { .. }) && error.certainty() == workflows::ports::Certainty::Unknown, "{error}");
         }
     }
 

@@ -5,14 +5,16 @@ use std::process::ExitCode;
 use books::connection::Books;
 use books::explain::text::inert;
 use books::instance;
+use books::payouts::bank_files::PAIN001;
+use books::payouts::by_hand::{self, Ground, MANUAL, Mark};
 use books::payouts::intend::{self, Names};
 use books::payouts::withdraw::{self, Withdrawal};
-use books::payouts::{PayoutError, bank_files, by_hand, exceptions, record, retry, switch};
+use books::payouts::{PayoutError, bank_files, exceptions, record, retry, switch};
 use clap::{Args, Subcommand};
 use durable::runs;
-use program::payout::{NotAPayoutId, Payout, PayoutId, Word};
+use program::payout::{NotAPayoutId, Payout, PayoutId, State, Word};
 use workflows::PayoutRun;
-use workflows::payout::{PayoutInput, id_of_payment, look_again_at_held};
+use workflows::payout::{PayoutInput, id_of_payment, is_sent_no_more, look_again_at_paused};
 use workflows::ports::{PayoutPort as _, Word as Said};
 
 use super::{At, CliError, act, destination, output, reconcile, wake};
@@ -44,7 +46,7 @@ enum PayoutCommand {
     },
     /// Say that finance has paid it (adapter manual), or the bank (pain001; it must be in a file)
     MarkPaid(MarkArgs),
-    /// Say that it was not paid, or came back (adapters manual and pain001)
+    /// Say that it was not paid, or came back (adapters manual and pain001), or never arrived (webhook; the provider is asked)
     MarkFailed(MarkArgs),
     /// Stop all payouts
     Pause(SwitchArgs),
@@ -110,6 +112,8 @@ struct MarkArgs {
     /// Why, or by which transfer
     #[arg(long)]
     reason: String,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -212,12 +216,43 @@ async fn show(at: &At, id: &PayoutId) -> Result<(), CliError> {
 
 async fn mark(at: &At, args: &MarkArgs, word: Word) -> Result<(), CliError> {
     let books = at.books().await?;
+    let ground = if word == Word::Failed { ground(at, &books, args).await? } else { None };
+    let said = Mark { word, by: &args.by, reason: &args.reason, ground };
     let marked = act::transact(at, &books, async |tx| {
-        let marked = by_hand::mark(tx, &args.id, word, &args.by, &args.reason, at.now).await?;
+        let marked = by_hand::mark(tx, &args.id, said, at.now).await?;
         wake::one(tx, &marked, &format!("marked {}", word.name()), at.now).await?;
         Ok(marked)
     });
     stands(at, &marked.await?)
+}
+
+/// Why finance may say that a payout failed which a provider was asked to pay: nothing of it leaves any more, and the provider, asked now,
+/// does not know it; or it was paid, and its adapter is no longer configured. Of what people pay nobody has to be asked.
+async fn ground(at: &At, books: &Books, args: &MarkArgs) -> Result<Option<Ground>, CliError> {
+    let tx = books.begin_read().await?;
+    let found = record::find(&tx, &args.id).await;
+    tx.rollback().await?;
+    let Some(payout) = found?.filter(|payout| matches!(payout.state, State::Unknown { .. } | State::Paid)) else { return Ok(None) };
+    let adapter = payout.provider.as_deref().unwrap_or_default();
+    if matches!(adapter, MANUAL | PAIN001) {
+        return Ok(None);
+    }
+    let maybe = |why: String| CliError::from(PayoutError::MayHaveArrived { payout: args.id.to_string(), why });
+    let provider = reconcile::provider(args.config.load()?)?;
+    if payout.state == State::Paid {
+        return Ok(provider.is_none_or(|port| port.capabilities().adapter != adapter).then_some(Ground::AdapterGone));
+    }
+    let Some(provider) = provider.filter(|port| port.capabilities().looks_up && port.capabilities().adapter == adapter) else {
+        return Err(maybe(format!("the configuration does not name the adapter {adapter}, which was asked to pay it")));
+    };
+    if !is_sent_no_more(&payout, provider.capabilities().dedupe_window, at.now) {
+        return Err(maybe("it may be sent again until payouts.dedupe_window is over".into()));
+    }
+    match provider.look_up(args.id.as_str()).await {
+        Ok(Said::NotFound) => Ok(Some(Ground::NeverArrived { revision: payout.revision })),
+        Ok(_) => Err(maybe("the provider knows it".into())),
+        Err(error) => Err(maybe(format!("the provider can't be asked: {error}"))),
+    }
 }
 
 async fn release(at: &At, id: &PayoutId, by: &str) -> Result<(), CliError> {
@@ -289,7 +324,7 @@ async fn set(at: &At, args: &SwitchArgs, paused: bool) -> Result<(), CliError> {
     let is_new = act::transact(at, &books, async |tx| {
         let is_new = switch::set(tx, paused, &args.by, &args.reason, at.now).await?;
         if is_new && !paused {
-            look_again_at_held(tx, &ids::new("resumed"), at.now).await?;
+            look_again_at_paused(tx, &ids::new("resumed"), at.now).await?;
         }
         Ok(is_new)
     })

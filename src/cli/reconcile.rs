@@ -8,10 +8,10 @@ use books::payouts::by_hand::MANUAL;
 use books::payouts::exceptions;
 use books::payouts::hear::{self, Said};
 use books::payouts::record::{self, Source};
-use program::payout::{Payout, PayoutId, Ruling, Word as Spoken};
+use program::payout::{Payout, PayoutId, Ruling, State, Word as Spoken};
 use serde_json::{Value as Json, json};
-use workflows::payout::retry_parked;
-use workflows::ports::{PayoutPort, Word};
+use workflows::payout::{is_sent_no_more, retry_parked};
+use workflows::ports::{PayoutPort, PortError, Word};
 
 use super::{At, CliError, act, output, wake};
 use crate::adapters::payout_webhook::WebhookPayouts;
@@ -21,6 +21,10 @@ use crate::config::{Config, PayoutAdapter};
 const PARKED_AT_ONCE: u16 = 500;
 /// Such transactions of one call.
 const PARKED_ROUNDS_MAX: usize = 1_000;
+
+/// What a person does about a payout that no provider knows and that is sent no more.
+const NEVER_ARRIVED: &str = "the provider does not know it, and may have forgotten its key: nothing is sent again. Where the provider's own list \
+                             does not have it either, end it with `payout mark-failed` and pay it with `payout retry`";
 
 /// Payouts that are read at once.
 const PAGE: u64 = 1_000;
@@ -108,8 +112,12 @@ async fn look_up(at: &At, books: &Books, provider: Option<&WebhookPayouts>, payo
         return Ok(());
     };
     outcome.looked_up += 1;
-    let word = match port.look_up(payout.id.as_str()).await {
+    let word = match port.look_up_of(payout.id.as_str(), payout.amount()).await {
         Ok(word) => word,
+        Err(error @ PortError::OtherAmount { .. }) => {
+            outcome.open.push(open(payout, &error.to_string()));
+            return Ok(());
+        }
         Err(error) => {
             outcome.open.push(open(payout, &format!("the provider can't be asked: {error}")));
             return Ok(());
@@ -134,6 +142,9 @@ async fn look_up(at: &At, books: &Books, provider: Option<&WebhookPayouts>, payo
         let change = json!({ "payout": payout.id.as_str(), "from": payout.state.name(), "to": after.state.name(), "reason": after.state.reason() });
         outcome.changed.push(change);
     }
+    if word == Word::NotFound && matches!(after.state, State::Unknown { .. }) && is_sent_no_more(&after, port.capabilities().dedupe_window, at.now) {
+        outcome.open.push(open(&after, NEVER_ARRIVED));
+    }
     Ok(())
 }
 
@@ -146,7 +157,7 @@ async fn lift(at: &At, books: &Books) -> Result<Lifted, CliError> {
     act::transact(at, books, async |tx| {
         let lifted = instance::reconciled(tx, at.now).await?;
         if lifted == Lifted::Pause {
-            workflows::payout::look_again_at_held(tx, &format!("reconciled {}", at.now.0), at.now).await?;
+            workflows::payout::look_again_at_paused(tx, &format!("reconciled {}", at.now.0), at.now).await?;
         }
         Ok(lifted)
     })

@@ -1,9 +1,10 @@
 //! `settlement release`, `hold` and `unhold`.
 
-use books::release::{self, Whose};
+use books::release::{self, Hold, TooLate, Whose};
 use clap::Args;
 use durable::RunId;
 use program::calendar::Period;
+use serde_json::json;
 
 use super::settle::period;
 use super::{At, CliError, act, output, wake};
@@ -57,7 +58,7 @@ pub(crate) async fn release(at: &At, args: ReleaseArgs) -> Result<(), CliError> 
     .await?;
     if at.json {
         let period = period.to_string();
-        let document = serde_json::json!({ "program": program, "period": period, "released": true, "unchanged": !is_new, "started": started });
+        let document = json!({ "program": program, "period": period, "released": true, "unchanged": !is_new, "started": started });
         return output::json(&document);
     }
     let what = if is_new { "is released" } else { "was released before" };
@@ -76,8 +77,21 @@ pub(crate) async fn hold(at: &At, args: HoldArgs) -> Result<(), CliError> {
     let books = at.books().await?;
     let tx = books.begin_write().await?;
     let done = release::hold(&tx, args.whose(), &args.reason, &args.by, at.now).await;
-    let is_new = act::end(at, &books, tx, done).await?;
-    told(at, &args, true, if is_new { "is held" } else { "was held before" }, !is_new)
+    let Hold { is_new, too_late } = act::end(at, &books, tx, done).await?;
+    let what = if is_new { "is held" } else { "was held before" };
+    let HoldArgs { program, partner, period, .. } = &args;
+    if at.json {
+        let late = |one: &TooLate| json!({ "payout": one.payout, "currency": one.currency.code(), "status": one.status });
+        let too_late: Vec<_> = too_late.iter().map(late).collect();
+        let period = period.to_string();
+        let document = json!({ "program": program, "partner": partner, "period": period, "held": true, "unchanged": !is_new, "too_late": too_late });
+        return output::json(&document);
+    }
+    let mut text = format!("the settlement of {partner} in {program} for {period} {what}\n");
+    for TooLate { payout, currency, status } in &too_late {
+        text.push_str(&format!("not held: in {currency}, whose payout {payout} is {status}\n"));
+    }
+    output::text(&text)
 }
 
 pub(crate) async fn unhold(at: &At, args: HoldArgs) -> Result<(), CliError> {
@@ -89,14 +103,11 @@ pub(crate) async fn unhold(at: &At, args: HoldArgs) -> Result<(), CliError> {
         wake::start_due(tx, whose.program, whose.period, Some(whose.partner), at.now).await
     })
     .await?;
-    told(at, &args, false, &format!("is not held any more{}", told_of(&started)), false)
-}
-
-fn told(at: &At, args: &HoldArgs, held: bool, what: &str, unchanged: bool) -> Result<(), CliError> {
-    let HoldArgs { program, partner, period, .. } = args;
+    let HoldArgs { program, partner, period, .. } = &args;
     if at.json {
         let period = period.to_string();
-        return output::json(&serde_json::json!({ "program": program, "partner": partner, "period": period, "held": held, "unchanged": unchanged }));
+        return output::json(&json!({ "program": program, "partner": partner, "period": period, "held": false, "unchanged": false }));
     }
+    let what = format!("is not held any more{}", told_of(&started));
     output::text(&format!("the settlement of {partner} in {program} for {period} {what}\n"))
 }

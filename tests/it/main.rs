@@ -59,6 +59,8 @@ mod exports;
 #[cfg(test)]
 mod filled_later;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod hostile_input;

@@ -195,6 +195,34 @@ fn words_come_early_twice_and_about_nothing(app: &App) {
     assert_eq!(app.access().texts("SELECT effect FROM inbound_events ORDER BY event"), ["moved", "contradicted", "contradicted"]);
 }
 
+/// A message of a type that nobody here knows is parked, as it is answered, and stays for a person whatever its payout does.
+fn what_is_not_understood_is_parked(app: &App) {
+    ready(app);
+    intend(app, of("acme", "2026-04"), 1);
+    let payout = id(1).to_string();
+    let message = Message {
+        provider: "webhook",
+        event: "ev1",
+        body_digest: "d",
+        payout: &payout,
+        word: None,
+        provider_id: None,
+        reason: Some("payout.reviewed"),
+    };
+    for is_repeat in [false, true] {
+        let answer = act(app, async |tx| inbound::record(tx, &message, day(0)).await).expect("a message is recorded");
+        assert_eq!((answer.text.as_str(), answer.is_repeat), ("parked", is_repeat));
+    }
+    let listed = app.json("payout list --json");
+    let exception = &listed["exceptions"][0];
+    assert_eq!((&exception["what"], &exception["payout"]), (&"parked".into(), &payout.as_str().into()), "{listed}");
+    assert!(exception["reason"].as_str().is_some_and(|reason| reason.contains("payout.reviewed")), "{listed}");
+    assert_eq!(act(app, async |tx| inbound::retry_parked(tx, 100, day(0)).await).expect("a look"), 0);
+    app.ok(&format!("payout close-exception {} --by fin --reason read", exception["id"].as_str().expect("an id")));
+    assert_eq!(app.json("payout list --json")["exceptions"], serde_json::json!([]));
+    app.assert_verified();
+}
+
 fn inbound_of(app: &App, number: u64, event: &str, object: &str) -> String {
     let payout = id(number).to_string();
     let message =
@@ -211,7 +239,7 @@ fn what_is_unknown_keeps_its_bytes_and_key(app: &App) {
     let unknown = act(app, async |tx| requests::mark_unknown(tx, &id(1), "timeout", day(0)).await).expect("unknown");
     assert_eq!(unknown.state, State::Unknown { reason: "timeout".into() });
     assert_eq!(balances(app, "acme"), in_transit, "nothing is posted before the provider's word");
-    let send = Again::Send { key: payout.idempotency_key.clone(), body: payout.request.clone().expect("bytes") };
+    let send = Again::Send { key: payout.idempotency_key.clone(), body: payout.request.clone().expect("bytes"), revision: unknown.revision + 1 };
     assert_eq!(act(app, async |tx| requests::again(tx, &id(1), day(0)).await).expect("again"), send);
     app.ok("payout pause --by op --reason drill");
     assert_eq!(act(app, async |tx| requests::again(tx, &id(1), day(0)).await).expect("paused"), Again::Paused);
@@ -280,7 +308,65 @@ fn each_reason_holds_and_lets_go(app: &App) {
     let next = retry_as(app, 2, 3).expect("a retry");
     assert!(next.request.as_deref().is_some_and(|body| body.contains("tok_acme_0009")));
     request(app, 3, "webhook");
-    app.refused("settlement hold --program p --partner acme --period 2026-05 --reason late --by fin");
+    let late = app.json("settlement hold --program p --partner acme --period 2026-05 --reason late --by fin --json");
+    let in_dollars = serde_json::json!([{ "payout": id(3).as_str(), "currency": "USD", "status": "requested" }]);
+    assert_eq!((&late["held"], &late["too_late"]), (&true.into(), &in_dollars), "what is owed in euros is held");
+}
+
+/// Of settlements in several currencies those are held that still can be.
+fn what_waits_is_held_beside_what_is_paid(app: &App) {
+    ready(app);
+    intend(app, of("acme", "2026-05"), 1);
+    request(app, 1, "webhook");
+    hear(app, 1, said(Word::Paid, Source::Answer));
+    let eur = "EUR".parse().expect("a currency");
+    let purpose = Purpose::Settlement { whose: of("acme", "2026-05"), currency: eur };
+    let (second, none) = (id(2), Limits::default());
+    let names = Names { id: &second, key: "key-2", workflow: None };
+    let waits = act(app, async |tx| admit::intend(tx, purpose, names, day(0), &none).await).expect("a payout");
+    assert_eq!(waits.state, State::Held(HeldFor::NoDestination));
+
+    let line = "settlement hold --program p --partner acme --period 2026-05 --reason dispute --by fin";
+    let said = app.ok(line).stdout_text();
+    assert!(said.contains("is held") && said.contains(&format!("not held: in USD, whose payout {} is paid", id(1))), "{said}");
+    let again = app.json(&format!("{line} --json"));
+    assert_eq!((&again["unchanged"], &again["too_late"][0]["currency"]), (&true.into(), &"USD".into()));
+    app.ok("payout destination add --partner acme --currency EUR --name Acme --iban DE89370400440532013000 --bic COBADEFF --by op");
+    let waiting = app.json("payout destination list --json")["destinations"].clone();
+    let of_euros = waiting.as_array().expect("a list").iter().find(|one| one["currency"] == "EUR").expect("it is listed");
+    app.ok(&format!("payout destination approve {} --by fin", of_euros["id"].as_str().expect("an id")));
+    assert_eq!(reconsider(app, 2, day(9), &none).state, State::Held(HeldFor::ByHand));
+
+    // Where nothing is left to be held, that is said.
+    intend(app, of("acme", "2026-04"), 3);
+    request(app, 3, "webhook");
+    let said = app.refused("settlement hold --program p --partner acme --period 2026-04 --reason dispute --by fin");
+    assert!(said.contains(id(3).as_str()), "{said}");
+    app.assert_verified();
+}
+
+/// Payouts that were admitted without caps, on the day before or on the same day, go by those of the service and of the day on which they go.
+fn caps_are_those_of_the_day_on_which_it_goes(app: &App) {
+    ready(app);
+    let confirm =
+        |number: u64, now, limits: &Limits| act(app, async |tx| admit::confirm(tx, &id(number), now, limits).await).expect("a payout is looked at");
+    let usd = "USD".parse().expect("a currency");
+    let amounts = [intend(app, of("acme", "2026-04"), 1), intend(app, of("acme", "2026-05"), 2)].map(|payout| payout.amount_minor);
+    let one_alone = Limits { day: Cap::default().with(usd, amounts[0].max(amounts[1])), ..Limits::default() };
+    // Admitted on another day: the first goes and takes the room of this one.
+    let first = confirm(1, day(1), &one_alone);
+    assert_eq!((&first.state, first.counted_on), (&State::Intended, Some("2027-01-16".parse().expect("a date"))));
+    assert_eq!(confirm(1, day(1), &one_alone), first, "it counts once");
+    assert_eq!(confirm(2, day(1), &one_alone).state, State::Held(HeldFor::Cap), "the day has no room for both");
+    act(app, async |tx| requests::request(tx, &id(1), "webhook", day(1)).await).expect("it goes");
+    assert_eq!(reconsider(app, 2, day(1), &one_alone).state, State::Held(HeldFor::Cap));
+    // Admitted on the same day: what is held leaves its room to what fits.
+    assert_eq!(reconsider(app, 2, day(2), &Limits::default()).state, State::Intended);
+    let third = try_intend(app, of("acme", "2026-06"), 3, day(2), &Limits::default()).expect("a payout");
+    let room = Limits { day: Cap::default().with(usd, third.amount_minor), ..Limits::default() };
+    assert_eq!(confirm(2, day(2), &room).state, State::Held(HeldFor::Cap));
+    assert_eq!(confirm(3, day(2), &room).state, State::Intended, "nothing else goes on that day");
+    app.assert_verified();
 }
 
 fn suspended_members_and_unreleased_periods_wait(app: &App) {
@@ -435,8 +521,11 @@ on_both_databases!(
     accruals_and_exports_tell_what_was_paid,
     a_failed_payout_is_retried_by_a_new_one,
     words_come_early_twice_and_about_nothing,
+    what_is_not_understood_is_parked,
     what_is_unknown_keeps_its_bytes_and_key,
     each_reason_holds_and_lets_go,
+    what_waits_is_held_beside_what_is_paid,
+    caps_are_those_of_the_day_on_which_it_goes,
     suspended_members_and_unreleased_periods_wait,
     nobody_lets_go_of_what_is_not_made_yet,
     finance_marks_what_it_pays_itself,

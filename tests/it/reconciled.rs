@@ -5,15 +5,19 @@ use std::process::Command;
 use std::sync::Arc;
 
 use books::payouts::inbound::{self, Message};
+use books::payouts::limits::Limits;
+use books::payouts::{record, request as requests};
+use program::calendar::Instant;
 use program::payout::Word;
 use serde_json::Value;
 use tributary::adapters::payout_manual::ManualPayouts;
 use tributary::instance::{self, InstanceError};
+use workflows::ports::{PayoutPort as _, PayoutRequest};
 
 use crate::app::{App, Engine};
 use crate::broken_books::three_months;
 use crate::hosted::{Hosted, until};
-use crate::library::{RUNTIME, act, balances, day, destination, id, intend, of, open, people, request};
+use crate::library::{RUNTIME, act, balances, day, destination, id, intend, of, open, people, request, try_intend};
 use crate::process::{self, Finished};
 use crate::provider::{Double, SECRET};
 
@@ -102,6 +106,99 @@ fn reconciliation_asks_and_lists_what_is_open(app: &App) {
     double.kill();
     let (code, found) = reconcile(app, &double);
     assert_eq!((code, found["open"].as_array().map(Vec::len)), (Some(1), Some(1)), "{found}");
+}
+
+/// What the provider never received, and is sent no more, is ended by finance after the provider was asked, and paid by another payout.
+fn what_never_arrived_is_ended_by_finance(app: &App) {
+    ready(app);
+    let double = Double::start();
+    let lost = |number: u64, month: &str, asked: Instant| {
+        try_intend(app, of("acme", month), number, asked, &Limits::default()).expect("a payout");
+        act(app, async |tx| {
+            requests::request(tx, &id(number), "webhook", asked).await?;
+            requests::mark_unknown(tx, &id(number), "the connection was closed", asked).await
+        })
+        .expect("it is unknown");
+    };
+    let owed = balances(app, "acme");
+    lost(1, "2026-04", day(-2));
+    let mark = |number: u64, by: &str| {
+        let mut command = configured(app, &double, "payout mark-failed --reason lost");
+        process::run(command.arg(id(number).as_str()).args(["--by", by]))
+    };
+    // Within the window it may leave again by itself.
+    lost(2, "2026-05", day(0));
+    let said = mark(2, "fin");
+    assert!(said.status.code() == Some(2) && said.stderr.contains("dedupe_window"), "{}", said.stderr);
+
+    let (code, found) = reconcile(app, &double);
+    let open = found["open"].as_array().expect("a list");
+    assert_eq!((code, open.len(), &open[0]["payout"]), (Some(1), 1, &id(1).as_str().into()), "{found}");
+    assert!(open[0]["reason"].as_str().is_some_and(|reason| reason.contains("mark-failed")), "{found}");
+    assert_eq!(mark(1, "op").status.code(), Some(2), "it takes finance");
+    let unasked = app.run(&format!("payout mark-failed {} --by fin --reason lost", id(1)));
+    assert_eq!(unasked.status.code(), Some(2), "nobody was asked: {}", unasked.stderr);
+    assert_eq!(status(app, id(1).as_str()), "unknown");
+    let marked = mark(1, "fin");
+    assert!(marked.status.success(), "{}", marked.stderr);
+    assert_eq!(status(app, id(1).as_str()), "failed");
+    assert_eq!(reconcile(app, &double).0, Some(0));
+    let retried = process::run(&mut configured(app, &double, &format!("payout retry {} --by fin", id(1))));
+    assert!(retried.status.success(), "{}", retried.stderr);
+
+    // What the provider knows is ended by its word alone.
+    lost(3, "2026-06", day(-2));
+    let body = act(app, async |tx| record::find(tx, &id(3)).await).expect("a look").and_then(|payout| payout.request).expect("bytes");
+    let request = PayoutRequest { payout: id(3).to_string(), idempotency_key: "key-3".into(), body: body.as_bytes().to_vec() };
+    RUNTIME.block_on(double.adapter().request(&request)).expect("it is taken");
+    let said = mark(3, "fin");
+    assert!(said.status.code() == Some(2) && said.stderr.contains("knows it"), "{}", said.stderr);
+    assert_eq!(balances(app, "acme")[2], owed[2], "nothing was paid");
+    app.assert_verified();
+}
+
+/// A restored database may make a payout under the id of one that the provider has paid with another amount.
+fn what_was_paid_with_another_amount_is_not_taken_for_paid(app: &App) {
+    ready(app);
+    let double = Double::start();
+    let payout = intend(app, of("acme", "2026-04"), 1);
+    let body = payout.request.as_deref().expect("bytes").replace("\"150.00\"", "\"100.00\"");
+    let before = PayoutRequest { payout: id(1).to_string(), idempotency_key: "key-1".into(), body: body.into_bytes() };
+    RUNTIME.block_on(double.adapter().request(&before)).expect("it is taken");
+    double.settle(id(1).as_str(), true);
+    request(app, 1, "webhook");
+    let books = balances(app, "acme");
+    let (code, found) = reconcile(app, &double);
+    assert_eq!((code, found["changed"].as_array().map(Vec::len)), (Some(1), Some(0)), "{found}");
+    let reason = found["open"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("100.00 USD") && reason.contains("150.00 USD"), "{reason}");
+    assert_eq!((status(app, id(1).as_str()).as_str(), balances(app, "acme")), ("requested", books));
+}
+
+/// What an adapter has paid that is no longer configured may come back, and finance says so; while it is configured, its own word counts.
+fn what_comes_back_after_a_change_of_adapter_is_marked(app: &App) {
+    ready(app);
+    let double = Double::start();
+    intend(app, of("acme", "2026-04"), 1);
+    request(app, 1, "webhook");
+    let line = format!("payout mark-failed {} --by fin --reason returned", id(1));
+    app.refused(&line);
+    let paid = Message {
+        provider: "webhook",
+        event: "ev1",
+        body_digest: "d",
+        payout: &id(1).to_string(),
+        word: Some(Word::Paid),
+        provider_id: None,
+        reason: None,
+    };
+    act(app, async |tx| inbound::record(tx, &paid, day(0)).await).expect("a message is recorded");
+    let said = process::run(&mut configured(app, &double, &line));
+    assert!(said.status.code() == Some(2) && said.stderr.contains("webhook"), "{}", said.stderr);
+    assert_eq!(status(app, id(1).as_str()), "paid");
+    app.ok(&line);
+    assert_eq!((status(app, id(1).as_str()).as_str(), &balances(app, "acme")[1..]), ("failed", &[0, 0][..]));
+    app.assert_verified();
 }
 
 /// In place: payouts are paused, nobody resumes them by hand, and a clean reconciliation lifts that.
@@ -241,4 +338,10 @@ fn a_backup_comes_where_nothing_is() {
     assert!(postgres.run(&format!("restore {}", app.path("backup.db").display())).stderr.contains("--generation"));
 }
 
-on_both_databases!(reconciliation_asks_and_lists_what_is_open, a_new_generation_sends_nothing_before_it_is_reconciled);
+on_both_databases!(
+    reconciliation_asks_and_lists_what_is_open,
+    what_never_arrived_is_ended_by_finance,
+    what_was_paid_with_another_amount_is_not_taken_for_paid,
+    what_comes_back_after_a_change_of_adapter_is_marked,
+    a_new_generation_sends_nothing_before_it_is_reconciled,
+);

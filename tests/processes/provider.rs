@@ -25,6 +25,8 @@ pub(crate) enum Mood {
     HearsNothing,
     /// Taken, and never paid.
     Accepts,
+    /// The first request is stopped, as of somebody unknown; the next is paid.
+    StopsFirst,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,9 @@ impl PayoutPort for Provider {
             if self.mood == Mood::Refuses || (self.mood == Mood::PaysLateAndRefusesRepeats && before > 0) {
                 return Err(PortError::Refused { status: 400, reason: "no such account".into() });
             }
+            if self.mood == Mood::StopsFirst && before == 0 {
+                return Err(PortError::Stop { status: 401, reason: "who is that?".into() });
+            }
             if self.mood == Mood::HearsNothing {
                 return Err(PortError::Unknown { reason: "the connection was closed".into() });
             }
@@ -89,7 +94,9 @@ impl PayoutPort for Provider {
             match self.mood {
                 Mood::PaysInSilence | Mood::PaysLateAndRefusesRepeats => Err(PortError::Unknown { reason: "the answer was lost".into() }),
                 Mood::Accepts => Ok(Word::Accepted { provider_id: Some(format!("tr-{}", request.payout)) }),
-                Mood::Pays | Mood::Refuses | Mood::HearsNothing => Ok(Word::Paid { provider_id: Some(format!("tr-{}", request.payout)) }),
+                Mood::Pays | Mood::Refuses | Mood::HearsNothing | Mood::StopsFirst => {
+                    Ok(Word::Paid { provider_id: Some(format!("tr-{}", request.payout)) })
+                }
             }
         }
         .boxed()

@@ -203,6 +203,25 @@ impl<W: Workflow> Copy<W> {
         }
     }
 
+    /// Lets time pass while nothing runs, and has a person retry the run.
+    pub(crate) async fn retry_after(&self, time: Duration, run: &RunId) {
+        self.clock.set(self.clock.now().plus(time));
+        let tx = self.database.begin_write().await.expect("a transaction begins");
+        durable::operate::retry(&tx, run, "op", "the cause is mended", self.clock.now()).await.expect("the run is retried");
+        tx.commit().await.expect("a transaction is committed");
+    }
+
+    /// Pauses all payouts, or lets them go on, as a command does.
+    pub(crate) async fn pause(&self, paused: bool) {
+        let now = program::calendar::Instant(self.clock.now().0);
+        let tx = self.books.begin_write().await.expect("a transaction begins");
+        books::payouts::switch::set(&tx, paused, "fin", "drill", now).await.expect("the switch is set");
+        if !paused {
+            workflows::payout::look_again_at_paused(&tx, "resumed", now).await.expect("runs are woken");
+        }
+        tx.commit().await.expect("a transaction is committed");
+    }
+
     /// Where a run stands.
     pub(crate) async fn status_of(&self, run: &RunId) -> String {
         runs::status(self.database.read(), run).await.expect("the run is there").to_string()

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::asking::Heard;
+pub use self::asking::is_sent_no_more;
 use self::moving::{Intend, LookAgain, MailStatement, Note, Request, SendAgain};
 pub(crate) use self::moving::{Standing, made};
 use crate::letters::{self, TellError};
@@ -147,20 +148,23 @@ pub async fn retry_parked(tx: &DatabaseTransaction, limit: u16, now: program::ca
     Ok(count)
 }
 
-/// Makes the runs of all held payouts look at them now.
+/// Makes the runs of all payouts that a pause has stopped look at them now: those that were held, and those whose requests it kept back.
 ///
 /// # Errors
 /// The database failed or holds what can't be read.
-pub async fn look_again_at_held(tx: &DatabaseTransaction, cause: &str, now: program::calendar::Instant) -> Result<(), WakeError> {
-    let mut after = None;
-    loop {
-        let page = record::page(tx, "held", after.as_ref(), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id.clone());
-        for run in page.iter().filter_map(|payout| payout.workflow.as_deref()) {
-            look_again(tx, run, cause, now).await?;
+pub async fn look_again_at_paused(tx: &DatabaseTransaction, cause: &str, now: program::calendar::Instant) -> Result<(), WakeError> {
+    for status in ["held", "requested", "unknown"] {
+        let mut after = None;
+        loop {
+            let page = record::page(tx, status, after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id.clone());
+            for run in page.iter().filter_map(|payout| payout.workflow.as_deref()) {
+                look_again(tx, run, cause, now).await?;
+            }
         }
     }
+    Ok(())
 }
 
 /// Makes the runs of payouts look at them now that were held for a suspension which is over.
@@ -351,7 +355,9 @@ impl PayoutRun {
         let heard = ctx.step(&format!("ask the provider #{turn}"), call).await?;
         pursuit.asked = true;
         pursuit.refused = if let Outcome::Known(Heard::RepeatRefused { reason }) = &heard { Some(reason.clone()) } else { None };
-        pursuit.in_doubt |= matches!(heard, Outcome::Unknown { .. } | Outcome::Known(Heard::NotTaken { in_doubt: true, .. }));
+        // What was accepted has arrived, whatever is heard of it later.
+        pursuit.in_doubt |=
+            matches!(heard, Outcome::Unknown { .. } | Outcome::Known(Heard::Accepted { .. } | Heard::NotTaken { in_doubt: true, .. }));
         let seen = self.note(ctx, &format!("note the answer #{turn}"), seen, &heard, asking::ANSWER).await?;
         let Outcome::Known(Heard::NotTaken { after_ms, .. }) = heard else { return Ok(seen) };
         // This attempt surely has not arrived: it may leave again, later, with the same key and bytes.

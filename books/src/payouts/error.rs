@@ -97,6 +97,14 @@ pub enum PayoutError {
         /// The adapter.
         provider: String,
     },
+    /// A provider that was asked to pay it may yet.
+    #[error("payout {payout} can't be marked failed: {why}")]
+    MayHaveArrived {
+        /// The payout.
+        payout: String,
+        /// What is known.
+        why: String,
+    },
     /// The bank was told nothing of a payout.
     #[error("payout {0} is in no file for the bank, so the bank has not paid it; write the file with `export pain001`")]
     InNoFile(String),
@@ -185,6 +193,7 @@ impl PayoutError {
             | Self::MaybeSent { .. }
             | Self::FileUnwritten { .. }
             | Self::NotByHand { .. }
+            | Self::MayHaveArrived { .. }
             | Self::InNoFile(_)
             | Self::Paused(_)
             | Self::NoBankFile(_)

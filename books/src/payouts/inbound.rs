@@ -12,6 +12,9 @@ use crate::audit::{self, Act};
 use crate::load::row::{LoadError, execute, first_row, rows};
 use crate::users;
 
+/// Characters of a message's type that are shown.
+const TYPE_SHOWN: usize = 100;
+
 /// A message of a provider whose signature was found right.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
@@ -23,7 +26,7 @@ pub struct Message<'a> {
     pub body_digest: &'a str,
     /// The payout that it names, as it names it.
     pub payout: &'a str,
-    /// What it says; `None`: something that is of no meaning here.
+    /// What it says; `None`: something of a type that is not known here, which `reason` names.
     pub word: Option<Word>,
     /// What the provider calls the payout.
     pub provider_id: Option<&'a str>,
@@ -34,7 +37,7 @@ pub struct Message<'a> {
 /// What a message came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// `applied`, `parked` or `ignored`: what is answered, the first time and every other.
+    /// `applied` or `parked`: what is answered, the first time and every other; `ignored` of older messages.
     pub text: String,
     /// Whether it was recorded before.
     pub is_repeat: bool,
@@ -42,7 +45,8 @@ pub struct Answer {
     pub is_other_body: bool,
 }
 
-/// Records a message and does what it says. One about a payout that is not there is parked, visible, for [`retry_parked`].
+/// Records a message and does what it says. One about a payout that is not there is parked, visible, for [`retry_parked`]; one of a type that
+/// is not known here is parked for a person.
 ///
 /// # Idempotency
 /// (provider, event): a repeat does nothing and answers as the first time.
@@ -54,8 +58,7 @@ pub async fn record(tx: &DatabaseTransaction, message: &Message<'_>, now: Instan
     users::checked("the message's id", message.event, 256)?;
     let payout = known(tx, message.payout).await?;
     let text = match (message.word, &payout) {
-        (None, _) => "ignored",
-        (Some(_), None) => "parked",
+        (None, _) | (Some(_), None) => "parked",
         (Some(_), Some(_)) => "applied",
     };
     if !insert(tx, message, text, now).await? {
@@ -63,7 +66,7 @@ pub async fn record(tx: &DatabaseTransaction, message: &Message<'_>, now: Instan
     }
     if let (Some(word), Some(payout)) = (message.word, payout) {
         apply(tx, message, &payout, word, now).await?;
-    } else if message.word.is_some() {
+    } else {
         let subject = format!("payout/{}", message.payout.chars().take(128).collect::<String>());
         let detail = json!({ "provider": message.provider, "event": message.event });
         audit::write(tx, &Act { by: None, act: "payout.message_parked", subject: &subject, detail }, now).await?;
@@ -76,12 +79,15 @@ async fn known(tx: &DatabaseTransaction, payout: &str) -> Result<Option<PayoutId
     Ok(record::find(tx, &id).await?.map(|payout| payout.id))
 }
 
-/// As `parked` or `ignored` first: what is applied is so with its effect.
+/// As `parked` first: what is applied is so with its effect.
 async fn insert(tx: &DatabaseTransaction, message: &Message<'_>, text: &str, now: Instant) -> Result<bool, PayoutError> {
     let insert = "INSERT INTO inbound_events (provider, event, body_digest, payout, word, provider_id, told_reason, state, effect, answer, received_at) \
                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (provider, event) DO NOTHING";
-    let (state, effect) = if text == "ignored" { ("ignored", "it says nothing of meaning here") } else { ("parked", "no such payout") };
     let cut = |text: &str, most| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>();
+    let effect = match message.word {
+        Some(_) => "no such payout".to_owned(),
+        None => format!("of a type that is not known here: {}", cut(message.reason.unwrap_or_default(), TYPE_SHOWN)),
+    };
     let values = vec![
         message.provider.into(),
         message.event.into(),
@@ -90,7 +96,7 @@ async fn insert(tx: &DatabaseTransaction, message: &Message<'_>, text: &str, now
         message.word.map_or("", Word::name).into(),
         message.provider_id.map(|id| cut(id, 128)).into(),
         message.reason.map(|reason| cut(reason, users::TEXT_MAX)).into(),
-        state.into(),
+        "parked".into(),
         effect.into(),
         text.into(),
         now.0.into(),
@@ -126,7 +132,7 @@ async fn apply(tx: &DatabaseTransaction, message: &Message<'_>, payout: &PayoutI
 /// # Errors
 /// The database failed or holds what can't be read.
 pub async fn parked_payouts(tx: &DatabaseTransaction, limit: u16) -> Result<Vec<PayoutId>, PayoutError> {
-    let query = "SELECT i.payout FROM inbound_events i JOIN payouts p ON p.id = i.payout WHERE i.state = 'parked' \
+    let query = "SELECT i.payout FROM inbound_events i JOIN payouts p ON p.id = i.payout WHERE i.state = 'parked' AND i.word <> '' \
                  ORDER BY i.received_at, i.event LIMIT ?";
     let mut found = Vec::new();
     for row in rows(tx, query, vec![i64::from(limit).into()]).await? {
@@ -143,7 +149,7 @@ pub async fn parked_payouts(tx: &DatabaseTransaction, limit: u16) -> Result<Vec<
 /// The database failed or holds what can't be read.
 pub async fn retry_parked(tx: &DatabaseTransaction, limit: u16, now: Instant) -> Result<usize, PayoutError> {
     let query = "SELECT i.provider, i.event, i.body_digest, i.payout, i.word, i.provider_id, i.told_reason FROM inbound_events i \
-                 JOIN payouts p ON p.id = i.payout WHERE i.state = 'parked' ORDER BY i.received_at, i.event LIMIT ?";
+                 JOIN payouts p ON p.id = i.payout WHERE i.state = 'parked' AND i.word <> '' ORDER BY i.received_at, i.event LIMIT ?";
     let mut applied = 0;
     for row in rows(tx, query, vec![i64::from(limit).into()]).await? {
         let (provider, event, digest, payout) = (row.string(0)?, row.string(1)?, row.string(2)?, row.string(3)?);

@@ -259,7 +259,7 @@ pub async fn reconsider(tx: &DatabaseTransaction, id: &PayoutId, now: Instant, l
 }
 
 /// Looks once more at an intended payout before its request is made: it was admitted by whoever made it, which may have been a command
-/// with another configuration. What holds it now holds it; others are as they are.
+/// with another configuration, or on another day. What holds it now holds it; what goes counts in the caps of the day on which it goes.
 ///
 /// # Errors
 /// There is no such payout, or the database failed.
@@ -271,8 +271,17 @@ pub async fn confirm(tx: &DatabaseTransaction, id: &PayoutId, now: Instant, limi
     }
     match look(tx, &payout, is_paused, now, limits).await? {
         Outlook::Held(reason @ (HeldFor::Cap | HeldFor::CoolingOff)) => hold(tx, payout, reason, None, now).await,
+        Outlook::Clear(_) if payout.counted_on != Some(day_of(now)) => count(tx, payout, day_of(now), now).await,
         Outlook::Held(_) | Outlook::Clear(_) => Ok(payout),
     }
+}
+
+/// Counts an intended payout in the caps of another day than that of its admission.
+async fn count(tx: &DatabaseTransaction, before: Payout, day: Date, now: Instant) -> Result<Payout, PayoutError> {
+    let mut after = before.clone();
+    after.counted_on = Some(day);
+    let event = Event { ruling: "confirmed", ..Event::ours("counted", Some("it goes on another day than it was admitted on")) };
+    record::store(tx, &before, after, &event, now).await
 }
 
 async fn go_on(tx: &DatabaseTransaction, before: Payout, is_paused: bool, now: Instant, limits: &Limits) -> Result<Payout, PayoutError> {
@@ -339,6 +348,8 @@ pub(super) async fn withdraw(tx: &DatabaseTransaction, before: Payout, reason: &
 pub(crate) async fn hold(tx: &DatabaseTransaction, before: Payout, reason: HeldFor, by: Option<&str>, now: Instant) -> Result<Payout, PayoutError> {
     let mut after = before.clone();
     after.state = before.state.clone().hold(reason).map_err(|illegal| PayoutError::Illegal { payout: before.id.to_string(), illegal })?;
+    // What waits takes no room in a day's caps.
+    after.counted_on = None;
     let event = match by {
         Some(by) => Event::person("held", Some(reason.name()), by),
         None => Event::ours("held", Some(reason.name())),

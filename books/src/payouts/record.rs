@@ -304,6 +304,15 @@ async fn tell(tx: &DatabaseTransaction, before: Option<&Payout>, after: &Payout,
     audit::write(tx, &Act { by: event.by, act: &act, subject: &format!("payout/{}", after.id), detail }, now).await
 }
 
+/// What was last said or done of a payout, as it stands.
+///
+/// # Errors
+/// The database failed.
+pub(super) async fn last_word(tx: &DatabaseTransaction, payout: &Payout) -> Result<Option<String>, LoadError> {
+    let query = "SELECT word FROM payout_events WHERE payout = ? AND ordinal = ?";
+    first_row(tx, query, vec![payout.id.as_str().into(), payout.revision.into()]).await?.map(|row| row.string(0)).transpose()
+}
+
 /// The history of a payout, oldest first.
 ///
 /// # Errors

@@ -6,8 +6,9 @@ use program::line::Text;
 use program::payout::{HeldFor, Payout, PayoutId, State};
 use sea_orm::DatabaseTransaction;
 
-use super::record::{self, Event};
+use super::record::{self, Event, Source};
 use super::{PayoutError, bank_files, destinations, intend, switch};
+use crate::load::row::LoadError;
 use crate::users;
 
 /// Notes that the request of an intended payout is about to leave through an adapter: the ledger moves what is owed into transit, the
@@ -57,6 +58,8 @@ pub enum Again {
         key: Text,
         /// The bytes.
         body: Text,
+        /// The payout's revision with this attempt, for [`not_taken`].
+        revision: i64,
     },
     /// All payouts are paused.
     Paused,
@@ -77,8 +80,36 @@ pub async fn again(tx: &DatabaseTransaction, id: &PayoutId, now: Instant) -> Res
     }
     let mut after = before.clone();
     after.attempts += 1;
-    record::store(tx, &before, after, &Event { ruling: "confirmed", ..Event::ours("sent_again", None) }, now).await?;
-    Ok(Again::Send { key: before.idempotency_key, body })
+    let after = record::store(tx, &before, after, &Event { ruling: "confirmed", ..Event::ours("sent_again", None) }, now).await?;
+    Ok(Again::Send { key: before.idempotency_key, body, revision: after.revision })
+}
+
+/// The word of an event by which no attempt at a payout has arrived.
+const NOT_TAKEN: &str = "not_taken";
+
+/// Notes that the provider has surely not taken the only attempt that can have reached it. `revision` is the payout's with that attempt:
+/// where something else happened since, such as another attempt, it is no longer certain, and nothing is noted.
+///
+/// # Errors
+/// There is no such payout, or the database failed.
+pub async fn not_taken(tx: &DatabaseTransaction, id: &PayoutId, revision: i64, reason: &str, now: Instant) -> Result<bool, PayoutError> {
+    let reason: String = reason.chars().filter(|c| !c.is_control()).take(users::TEXT_MAX).collect();
+    let before = record::locked(tx, id).await?;
+    if before.revision != revision || !before.state.is_in_transit() {
+        return Ok(false);
+    }
+    let event = Event { source: Source::Answer, ruling: "confirmed", provider: before.provider.as_deref(), ..Event::ours(NOT_TAKEN, Some(&reason)) };
+    record::store(tx, &before, before.clone(), &event, now).await?;
+    Ok(true)
+}
+
+/// Whether it is certain that no attempt at a payout has arrived, as [`not_taken`] has noted: whatever happens to it afterwards, another
+/// attempt above all, ends that.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_not_taken(tx: &DatabaseTransaction, payout: &Payout) -> Result<bool, LoadError> {
+    Ok(record::last_word(tx, payout).await?.as_deref() == Some(NOT_TAKEN))
 }
 
 /// Notes that nobody knows whether the provider has the request. Nothing is posted, no new key is made: only a look-up or the provider's

@@ -59,6 +59,14 @@ pub enum SettleError {
         /// The most at once.
         most: usize,
     },
+    /// Another run froze the period and has opened it again.
+    #[error("{program} {period} was opened again meanwhile, since facts were missing; settle it again")]
+    Reopened {
+        /// The programme.
+        program: String,
+        /// The period.
+        period: Period,
+    },
     /// Some settlements of the period are not final.
     #[error("{program} {period} can't be closed: {count} of its settlements are not final yet, first that of {payee}")]
     Unfinished {

@@ -5,6 +5,7 @@ use sea_orm::DatabaseTransaction;
 
 use super::error::SettleError;
 use crate::load::row::{LoadError, execute, first_row};
+use crate::load::versions;
 
 /// How far a frozen period has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +94,16 @@ pub async fn lock_recordings(tx: &DatabaseTransaction) -> Result<i64, LoadError>
 /// (program, period): the first cut-off stands, however often the work is interrupted and resumed.
 ///
 /// # Errors
-/// The database failed.
+/// The period before it is not final, or the database failed.
 pub async fn freeze(tx: &DatabaseTransaction, program: &str, period: Period, now: Instant) -> Result<Frozen, SettleError> {
     let cutoff = lock_recordings(tx).await?;
     if first_row(tx, "SELECT 1 FROM periods WHERE program = ? AND period = ?", vec![program.into(), period.to_string().into()]).await?.is_some() {
-        return Ok(lock(tx, program, period).await?);
+        return lock(tx, program, period).await;
+    }
+    let first = versions::load(tx, program, i64::MAX).await?.constant().settlement.first_period;
+    let open = first_open(tx, program, first).await?;
+    if open != period {
+        return Err(SettleError::OutOfOrder { program: program.into(), open, period });
     }
     let insert = "INSERT INTO periods (program, period, status, stage, cutoff, frozen_at) VALUES (?, ?, 'closing', 'frozen', ?, ?)";
     execute(tx, insert, vec![program.into(), period.to_string().into(), cutoff.into(), now.0.into()]).await?;
@@ -107,15 +113,26 @@ pub async fn freeze(tx: &DatabaseTransaction, program: &str, period: Period, now
 /// Locks a frozen period until the caller's transaction ends and says how far it has come by now: whoever comes second finds the first's work.
 ///
 /// # Errors
+/// Whoever froze it has opened it again, or the database failed.
+pub async fn lock(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<Frozen, SettleError> {
+    find_locked(tx, program, period).await?.ok_or_else(|| SettleError::Reopened { program: program.into(), period })
+}
+
+/// As [`lock`]; `None`: it is not frozen, or no more.
+///
+/// # Errors
 /// The database failed.
-pub async fn lock(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<Frozen, LoadError> {
+pub async fn find_locked(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<Option<Frozen>, LoadError> {
+    let key = || vec![program.into(), period.to_string().into()];
     let query = "UPDATE periods SET stage = stage WHERE program = ? AND period = ? AND status = 'closing' RETURNING cutoff, stage";
-    let Some(row) = first_row(tx, query, vec![program.into(), period.to_string().into()]).await? else {
-        return Ok(Frozen { period, cutoff: 0, stage: Stage::Final });
-    };
-    let text = row.string(1)?;
-    let stage = Stage::named(&text).ok_or(LoadError::Corrupt { value: text, what: "a stage of a period" })?;
-    Ok(Frozen { period, cutoff: row.int(0)?, stage })
+    if let Some(row) = first_row(tx, query, key()).await? {
+        let text = row.string(1)?;
+        let stage = Stage::named(&text).ok_or(LoadError::Corrupt { value: text, what: "a stage of a period" })?;
+        return Ok(Some(Frozen { period, cutoff: row.int(0)?, stage }));
+    }
+    let query = "SELECT cutoff FROM periods WHERE program = ? AND period = ? AND status = 'final'";
+    let found = first_row(tx, query, key()).await?;
+    found.map(|row| Ok(Frozen { period, cutoff: row.int(0)?, stage: Stage::Final })).transpose()
 }
 
 /// Notes how far a period has come.
@@ -135,17 +152,23 @@ pub async fn reach(tx: &DatabaseTransaction, program: &str, period: Period, stag
     Ok(())
 }
 
-/// Opens a period again after facts turned out to be missing: nothing was posted, tier changes and rankings are taken back.
+/// Opens a period again after facts turned out to be missing: nothing was posted, tier changes and rankings are taken back. Only as the caller
+/// froze it: once another has come further, or has opened and frozen it anew, it is that one's, and nothing is done. Whether it was.
 ///
 /// # Errors
 /// The database failed.
-pub async fn thaw(tx: &DatabaseTransaction, program: &str, period: Period) -> Result<(), LoadError> {
+pub async fn thaw(tx: &DatabaseTransaction, program: &str, frozen: Frozen) -> Result<bool, LoadError> {
+    let Frozen { period, cutoff, .. } = frozen;
     let key = || vec![program.into(), period.to_string().into()];
+    let lock = "UPDATE periods SET stage = stage WHERE program = ? AND period = ? AND status = 'closing' AND stage = 'frozen' AND cutoff = ?";
+    if execute(tx, lock, vec![program.into(), period.to_string().into(), cutoff.into()]).await? == 0 {
+        return Ok(false);
+    }
     execute(tx, "DELETE FROM tier_assignments WHERE program = ? AND found_in = ?", key()).await?;
     let places = "DELETE FROM ranking_places WHERE EXISTS (SELECT 1 FROM rankings r WHERE r.program = ranking_places.program \
                   AND r.ranking = ranking_places.ranking AND r.quarter = ranking_places.quarter AND r.program = ? AND r.period = ?)";
     execute(tx, places, key()).await?;
     execute(tx, "DELETE FROM rankings WHERE program = ? AND period = ?", key()).await?;
     execute(tx, "DELETE FROM periods WHERE program = ? AND period = ?", key()).await?;
-    Ok(())
+    Ok(true)
 }

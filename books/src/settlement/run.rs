@@ -241,6 +241,21 @@ pub async fn settle_periods(
     result.and(sealed.map(|_| ()).map_err(SettleError::from))
 }
 
+/// Freezes a period in a transaction of its own: recording waits no longer than for that.
+async fn frozen(books: &Books, program: &str, period: Period, now: Instant) -> Result<Frozen, SettleError> {
+    let tx = books.begin_write().await?;
+    match freeze::freeze(&tx, program, period, now).await {
+        Ok(frozen) => {
+            tx.commit().await?;
+            Ok(frozen)
+        }
+        Err(error) => {
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
 async fn settle_one(
     books: &Books,
     program: &str,
@@ -248,13 +263,11 @@ async fn settle_one(
     beside: &mut Beside,
     now: Instant,
 ) -> Result<(), SettleError> {
-    let tx = books.begin_write().await?;
-    freeze::freeze(&tx, program, period, now).await?;
-    tx.commit().await?;
+    let frozen = frozen(books, program, period, now).await?;
     let result = settle_frozen(books, program, (period, next), beside, now).await;
     if let Err(SettleError::Data { .. }) = &result {
         let tx = books.begin_write().await?;
-        freeze::thaw(&tx, program, period).await?;
+        freeze::thaw(&tx, program, frozen).await?;
         tx.commit().await?;
     }
     result
@@ -371,13 +384,11 @@ pub struct Parked {
 /// # Errors
 /// Facts are missing or wrong (nothing is posted, the period is open again), or the database failed.
 pub async fn rate_period(books: &Books, program: &str, period: Period, now: Instant) -> Result<(), SettleError> {
-    let tx = books.begin_write().await?;
-    freeze::freeze(&tx, program, period, now).await?;
-    tx.commit().await?;
+    let frozen = frozen(books, program, period, now).await?;
     let result = rate_frozen(books, program, period, now).await;
     if let Err(SettleError::Data { .. }) = &result {
         let tx = books.begin_write().await?;
-        freeze::thaw(&tx, program, period).await?;
+        freeze::thaw(&tx, program, frozen).await?;
         tx.commit().await?;
     }
     result

@@ -185,7 +185,7 @@ pub(crate) async fn before_return(tx: &DatabaseTransaction, program: &str, now: 
 pub(super) async fn first_not_final(tx: &DatabaseTransaction, program: &str, first_period: Period) -> Result<Period, LoadError> {
     let open = freeze::first_open(tx, program, first_period).await?;
     let is_frozen = freeze::last(tx, program).await?.is_some_and(|last| last.period == open);
-    let is_final = is_frozen && freeze::lock(tx, program, open).await?.stage == Stage::Final;
+    let is_final = is_frozen && freeze::find_locked(tx, program, open).await?.is_some_and(|frozen| frozen.stage == Stage::Final);
     Ok(if is_final { open.next() } else { open })
 }
 

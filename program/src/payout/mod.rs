@@ -1,5 +1,6 @@
 //! A payout: money asked of a provider for one settlement or claim (domain.md §4.7, §6.4; interface.md §5).
 
+pub mod amount;
 pub mod destination;
 pub mod id;
 pub mod moves;
@@ -8,6 +9,7 @@ pub mod request;
 pub mod settlement_state;
 pub mod state;
 
+pub use amount::Amount;
 pub use destination::{Account, Destination, DestinationError};
 pub use id::{NotAPayoutId, PayoutId};
 pub use moves::Move;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Kind, PayoutId, State};
+use super::{Amount, Kind, PayoutId, State};
 use crate::calendar::{Date, Instant, Period};
 use crate::line::Text;
 use crate::money::Currency;
@@ -61,6 +61,12 @@ pub struct Payout {
 }
 
 impl Payout {
+    /// How much it pays.
+    #[must_use]
+    pub const fn amount(&self) -> Amount {
+        Amount { minor: self.amount_minor, currency: self.currency }
+    }
+
     /// Its JSON: first what interface.md §5 names, then more. No account is shown, but its digest.
     #[must_use]
     pub fn json(&self) -> Json {

@@ -150,7 +150,7 @@ async fn act(provider: &Shared, scissors: &Scissors, asked: &Asked, mode: Mode) 
         Mode::CallEarly | Mode::CallAfter | Mode::CallTwice | Mode::CallLate | Mode::Bounce | Mode::BounceReversed => {
             let Some(entry) = entry else { return word(provider) };
             call(provider, &entry, mode).await;
-            let accepted = json!({ "status": "accepted", "provider_id": entry.provider_id });
+            let accepted = json!({ "status": "accepted", "provider_id": entry.provider_id, "amount": entry.amount, "currency": entry.currency });
             (StatusCode::ACCEPTED, Json(accepted)).into_response()
         }
     }
@@ -294,7 +294,7 @@ fn asked(headers: &HeaderMap, body: &[u8]) -> Option<Asked> {
 
 fn state_of(entry: &Entry) -> Response {
     let status = if entry.status == "accepted" { StatusCode::ACCEPTED } else { StatusCode::OK };
-    (status, Json(json!({ "status": entry.status, "provider_id": entry.provider_id, "reason": entry.reason }))).into_response()
+    (status, Json(json!({ "status": entry.status, "provider_id": entry.provider_id, "reason": entry.reason, "amount": entry.amount, "currency": entry.currency }))).into_response()
 }
 
 fn nothing() -> Response {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use books::payouts::{record, switch};
+use books::payouts::request::{self, Again};
+use books::payouts::{PayoutError, record, switch};
 use durable::{Outcome, StepError, StillHeld};
 use program::calendar::Instant;
-use program::payout::{Payout, State};
+use program::payout::{Payout, PayoutId, State};
 use serde::{Deserialize, Serialize};
 
 use super::{PayoutRun, id_of};
@@ -58,9 +59,10 @@ impl From<Word> for Heard {
 
 /// Sends the committed bytes.
 ///
-/// Where they may have left before (`in_doubt`, or the request was not committed by this very execution), the provider is asked first
-/// whether it has them; a repeat leaves within the dedupe window alone, and a refusal of it says nothing about what left before. Asking
-/// takes its time, so the switch is looked at again after it, and whether the run is still ours (reliability.md §2, §3.6).
+/// Where they may have left before (`in_doubt`, or the attempt was not committed by this very execution), the provider is asked first
+/// whether it has them; a repeat leaves within the dedupe window alone, and a refusal of it says nothing about what left before. Not so
+/// where the only attempt before is noted as surely not taken. Asking takes its time, so the switch is looked at again after it, and whether
+/// the run is still ours (reliability.md §2, §3.6).
 pub(super) async fn ask(
     run: &PayoutRun,
     payout: &str,
@@ -76,8 +78,10 @@ pub(super) async fn ask(
             "{asked} was asked to pay it, and payouts.adapter is {adapter} now: set it back until this payout has ended"
         )));
     }
+    let is_counted = unsent.swap(false, Ordering::SeqCst);
+    let is_new = is_counted || is_not_taken(run, &payout).await?;
     // By asking a person nothing leaves: the payout is in the list of those requested, however often it is put there.
-    let in_doubt = handling == Handling::Provider && (!unsent.swap(false, Ordering::SeqCst) || in_doubt);
+    let in_doubt = handling == Handling::Provider && (!is_new || in_doubt);
     if is_paused(run).await? {
         return Ok(not_taken(Some(PAUSE_LOOK_MS), PAUSED, in_doubt));
     }
@@ -88,19 +92,61 @@ pub(super) async fn ask(
     let request =
         PayoutRequest { payout: payout.id.to_string(), idempotency_key: payout.idempotency_key.to_string(), body: body.as_bytes().to_vec() };
     held.ask().await?;
+    let mut revision = payout.revision;
+    if !is_counted && handling == Handling::Provider {
+        match counted(run, &payout.id).await? {
+            Again::Send { revision: with_it, .. } => revision = with_it,
+            Again::Paused => return Ok(not_taken(Some(PAUSE_LOOK_MS), PAUSED, in_doubt)),
+            Again::No => return Ok(Outcome::Known(Heard::Nothing)),
+        }
+    }
     if is_paused(run).await? {
         return Ok(not_taken(Some(PAUSE_LOOK_MS), PAUSED, in_doubt));
     }
     match run.provider.request(&request).await {
         Ok(word) => Ok(Outcome::Known(word.into())),
-        Err(error) => refused(&error, in_doubt),
+        Err(error) => {
+            if error.certainty() == Certainty::Stopped && !in_doubt {
+                note_not_taken(run, &payout.id, revision, &error.to_string()).await;
+            }
+            refused(&error, in_doubt)
+        }
     }
+}
+
+/// Counts an attempt that no step has counted, before it leaves: of those before, each is in the books.
+async fn counted(run: &PayoutRun, id: &PayoutId) -> Result<Again, StepError> {
+    let tx = run.books.begin_write().await?;
+    let again = request::again(&tx, id, steps::now(&run.clock)).await.map_err(|error| StepError::caused_by(&error))?;
+    tx.commit().await?;
+    Ok(again)
+}
+
+/// Notes that a stopped attempt was not taken. Where that fails, it is in doubt as any other.
+async fn note_not_taken(run: &PayoutRun, id: &PayoutId, revision: i64, reason: &str) {
+    let noted = async {
+        let tx = run.books.begin_write().await?;
+        let is_noted = request::not_taken(&tx, id, revision, reason, steps::now(&run.clock)).await?;
+        tx.commit().await?;
+        Ok::<_, PayoutError>(is_noted)
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(payout = %id, %error, "payout.not_taken_unnoted");
+    }
+}
+
+/// Whether it is certain that no attempt before has arrived.
+async fn is_not_taken(run: &PayoutRun, payout: &Payout) -> Result<bool, StepError> {
+    let tx = run.books.begin_read().await?;
+    let is_noted = request::is_not_taken(&tx, payout).await.map_err(|error| StepError::caused_by(&error))?;
+    tx.rollback().await?;
+    Ok(is_noted)
 }
 
 /// What became of a request that may have left before; `None`: nothing, it may be sent again.
 async fn known_before(run: &PayoutRun, payout: &Payout) -> Option<Outcome<Heard>> {
     if run.provider.capabilities().looks_up {
-        match run.provider.look_up(payout.id.as_str()).await {
+        match run.provider.look_up_of(payout.id.as_str(), payout.amount()).await {
             Ok(Word::NotFound) => {}
             Ok(word) => return Some(Outcome::Known(word.into())),
             Err(error) => return Some(Outcome::Unknown { reason: format!("it may have been sent before, and the look-up failed: {error}") }),
@@ -116,6 +162,13 @@ pub(super) fn may_repeat(payout: &Payout, window: Option<Duration>, now: Instant
     window.is_some_and(|window| steps::at(now).since(steps::at(asked_at)) < window)
 }
 
+/// Whether a payout is sent no more: its provider may have forgotten its key by now. Of one that never knew keys nothing is sent twice; its
+/// answer is waited for as long as for that of others.
+#[must_use]
+pub fn is_sent_no_more(payout: &Payout, window: Option<Duration>, now: Instant) -> bool {
+    !may_repeat(payout, window.or(Some(super::LONGEST_WAIT)), now)
+}
+
 /// Asks what became of a payout that another provider was not asked for, and that is to be looked up.
 pub(super) async fn look_up(run: &PayoutRun, payout: &str) -> Result<Outcome<Heard>, StepError> {
     let can = run.provider.capabilities();
@@ -125,7 +178,7 @@ pub(super) async fn look_up(run: &PayoutRun, payout: &str) -> Result<Outcome<Hea
     if !can.looks_up || !is_wanted || payout.provider.as_deref() != Some(can.adapter) {
         return Ok(Outcome::Known(Heard::Nothing));
     }
-    Ok(match run.provider.look_up(payout.id.as_str()).await {
+    Ok(match run.provider.look_up_of(payout.id.as_str(), payout.amount()).await {
         Ok(word) => Outcome::Known(word.into()),
         Err(error) => Outcome::Unknown { reason: error.to_string() },
     })

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use program::payout::Amount;
 
 /// Moves money to partners, or tells somebody to.
 ///
@@ -26,6 +27,14 @@ pub trait PayoutPort: Send + Sync {
     /// # Errors
     /// [`PortError`]. None of them says anything about the payout itself.
     fn look_up<'a>(&'a self, payout: &'a str) -> BoxFuture<'a, Result<Word, PortError>>;
+
+    /// As [`Self::look_up`], of a payout of this amount: what a provider has by another amount is no word about it.
+    ///
+    /// # Errors
+    /// [`PortError`]; [`PortError::OtherAmount`] where the provider tells amounts.
+    fn look_up_of<'a>(&'a self, payout: &'a str, _amount: Amount) -> BoxFuture<'a, Result<Word, PortError>> {
+        self.look_up(payout)
+    }
 }
 
 /// What a way of paying can do.
@@ -166,6 +175,14 @@ pub enum PortError {
         /// The HTTP status.
         status: u16,
     },
+    /// The provider knows the payout by another amount, such as from books that a backup has taken back.
+    #[error("the provider has it with {told}, here it is {ours}: a person must compare the books of both")]
+    OtherAmount {
+        /// What the provider says.
+        told: String,
+        /// What is asked for here.
+        ours: Amount,
+    },
     /// This adapter can't do that.
     #[error("the adapter {adapter} can't {what}")]
     Unsupported {
@@ -190,7 +207,7 @@ impl PortError {
         match self {
             Self::NotSent { .. } | Self::Throttled { .. } => Certainty::NotTaken,
             Self::Refused { .. } | Self::Redirected { .. } => Certainty::Refused,
-            Self::Unknown { .. } | Self::Conflict { .. } => Certainty::Unknown,
+            Self::Unknown { .. } | Self::Conflict { .. } | Self::OtherAmount { .. } => Certainty::Unknown,
             Self::Stop { .. } | Self::Unsupported { .. } | Self::Unusable { .. } => Certainty::Stopped,
         }
     }
