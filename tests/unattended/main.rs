@@ -71,5 +71,6 @@ mod restored;
 mod reviews;
 mod story;
 mod two_services;
+mod untaken;
 mod webhooks;
 mod withdrawals;
