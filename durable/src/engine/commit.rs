@@ -12,7 +12,7 @@ use sea_orm::{DatabaseTransaction, DbErr, QueryResult, TransactionTrait, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::context::StepError;
-use crate::database::{Database, is_full, is_io, is_storage, is_transient};
+use crate::database::{Database, is_exhausted, is_full, is_io, is_storage, is_transient};
 use crate::json::{bounded, chain};
 use crate::retry::{RetryPolicy, jittered};
 use crate::sql;
@@ -54,6 +54,15 @@ impl UnitError {
         match self {
             Self::Step(StepError::Transient { .. }) => true,
             Self::Database(error) => is_transient(error),
+            Self::Step(_) | Self::Lost | Self::Panicked(_) | Self::Unknown(_) | Self::Closed => false,
+        }
+    }
+
+    /// The storage is full or fails, which says nothing of the unit: nothing was changed.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        match self {
+            Self::Step(StepError::Storage { .. }) => true,
+            Self::Database(error) => is_exhausted(error),
             Self::Step(_) | Self::Lost | Self::Panicked(_) | Self::Unknown(_) | Self::Closed => false,
         }
     }
@@ -301,7 +310,7 @@ async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Durati
 /// No transaction could be begun.
 fn refuse(job: Job, error: &DbErr) {
     let transient = || UnitError::Step(StepError::Transient { reason: chain(error) });
-    let refused = if is_transient(error) { transient() } else { UnitError::Database(DbErr::Custom(chain(error))) };
+    let refused = if is_transient(error) { transient() } else { UnitError::Database(error.clone()) };
     // Whoever does not wait any more finds it in the database.
     job.done.send(Err(refused)).ok();
 }
@@ -383,8 +392,9 @@ fn answer(answers: Vec<Answer>, committed: &Result<(), DbErr>, sound: bool) {
     for (done, result) in answers {
         let result = match (committed, result) {
             (Ok(()), result) | (Err(_), result @ Err(_)) => result,
+            (Err(error), Ok(())) if is_full(error) => Err(UnitError::Database(error.clone())),
             // Rolled back as a whole: nothing happened, and it may be tried again.
-            (Err(error), Ok(())) if !sound || is_transient(error) || is_full(error) => {
+            (Err(error), Ok(())) if !sound || is_transient(error) => {
                 Err(UnitError::Step(StepError::Transient { reason: chain(error) }))
             }
             (Err(error), Ok(())) => Err(UnitError::Unknown(DbErr::Custom(chain(error)))),

@@ -10,8 +10,8 @@ use sea_orm::DbErr;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Monotonic, MissedTickBehavior};
 
-use super::commit::{Committer, unit};
-use super::{EngineError, Inner, Options};
+use super::commit::{Committer, UnitError, unit};
+use super::{EngineError, Excuse, Inner, Options, writes};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::ids::RunId;
@@ -19,6 +19,8 @@ use crate::sql;
 
 /// How long a node that holds nothing is remembered after its lease.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
+/// How long a run waits at most that was lost because the storage is full or fails.
+const STORAGE_WAIT: Duration = Duration::from_secs(6);
 
 /// What this process knows of its own lease, by the monotonic clock.
 #[derive(Debug)]
@@ -138,12 +140,44 @@ async fn look(inner: &Inner) -> Result<(), EngineError> {
         return Ok(());
     }
     for (run, epoch) in ours.iter().filter(|(run, _)| !before.contains_key(*run)) {
+        let excuse = inner.excused.lock().unwrap_or_else(PoisonError::into_inner).get(run).filter(|excuse| excuse.epoch == *epoch).cloned();
+        if let Some(excuse) = excuse {
+            give_back_untaken(inner, run.clone(), excuse).await?;
+            continue;
+        }
         let text = "UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE id = ? AND epoch = ? AND status = 'running'";
         if inner.commits.statement(text.to_owned(), vec![run.as_str().into(), (*epoch).into()]).await? == 1 {
             tracing::warn!(%run, "durable.given_back");
             inner.hint();
         }
     }
+    Ok(())
+}
+
+/// Gives back a run that was lost because the storage is full or fails: neither that it was taken nor the call that it made counts, and it
+/// goes on in a few seconds.
+async fn give_back_untaken(inner: &Inner, run: RunId, excuse: Excuse) -> Result<(), EngineError> {
+    let wake_at = inner.options.clock.now().plus(inner.commits.jittered(STORAGE_WAIT));
+    let (given_back, epoch) = (run.clone(), excuse.epoch);
+    let unit = unit::<(), _>(move |tx| {
+        let (run, call) = (run.clone(), excuse.call.clone());
+        Box::pin(async move {
+            let text = "UPDATE workflow_runs SET status = 'waiting', waiting_for = 'room in the database', wake_at = ?, owner = NULL, \
+                        epoch = epoch + 1, takes = takes - 1 WHERE id = ? AND epoch = ? AND status = 'running'";
+            writes::held(tx, (text.to_owned(), vec![wake_at.0.into(), run.as_str().into(), epoch.into()])).await?;
+            if let Some((step, attempt)) = call {
+                let text = "UPDATE run_steps SET attempt = attempt - 1 WHERE run = ? AND name = ? AND attempt = ? AND outcome = 'intent'";
+                sql::execute(tx, text, [run.as_str().into(), step.into(), attempt.into()]).await?;
+            }
+            Ok(())
+        })
+    });
+    match inner.commits.commit(unit).await {
+        Ok(()) => tracing::warn!(run = %given_back, %wake_at, "durable.given_back_untaken"),
+        Err(UnitError::Lost) => {}
+        Err(error) => return Err(error.into()),
+    }
+    inner.excused.lock().unwrap_or_else(PoisonError::into_inner).remove(&given_back);
     Ok(())
 }
 
