@@ -136,7 +136,7 @@ pub(crate) struct Inner {
     generation: i64,
     held: Mutex<HashMap<RunId, (i64, watch::Sender<bool>)>>,
     excused: Mutex<HashMap<RunId, Excuse>>,
-    /// Read while runs are taken and become known in `held`; written while the watcher compares the two.
+    /// Read while runs are taken and become known in `held`; written while it is looked up what is held by nobody.
     taking: tokio::sync::RwLock<()>,
     lease: Mutex<node::Lease>,
     wake: Notify,
@@ -310,6 +310,16 @@ impl Inner {
     pub(crate) fn excuse(&self, hold: &Hold, call: Option<(String, i64)>) {
         let mut excused = self.excused.lock().unwrap_or_else(PoisonError::into_inner);
         excused.insert(hold.run.clone(), Excuse { epoch: hold.epoch, call });
+    }
+
+    /// Why a hold was lost through no fault of the run, if it was.
+    fn excused(&self, run: &RunId, epoch: i64) -> Option<Excuse> {
+        self.excused.lock().unwrap_or_else(PoisonError::into_inner).get(run).filter(|excuse| excuse.epoch == epoch).cloned()
+    }
+
+    /// The runs that this engine holds, with their epochs.
+    fn held(&self) -> HashMap<RunId, i64> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(run, (epoch, _))| (run.clone(), *epoch)).collect()
     }
 
     /// Whether a run is certainly still held under an epoch: by this node's own clock, and by the database, which knows who took it

@@ -8,7 +8,7 @@ use durable::host::run_until_idle;
 use durable::operate::{self, Cancelled};
 use durable::probe::{Fate, Point, Probe};
 use durable::{Context, Drive, Engine, Interrupt, Options, Outcome, Registry, Workflow};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use tokio::sync::Notify;
 
@@ -19,6 +19,7 @@ use crate::world::{Add, Listed, Outside, Place, Remove, START};
 
 on_both!(
     a_pause_stops_a_hanging_step,
+    a_pause_stops_a_hanging_step_while_nobody_can_write,
     a_cancel_stops_a_hanging_step_and_undoes,
     a_worker_that_dies_when_it_has_undone_is_followed,
     a_late_write_of_a_cancelled_run_is_refused,
@@ -83,6 +84,35 @@ async fn a_pause_stops_a_hanging_step(kind: Kind) {
     assert_eq!(hanging.outside.done(), ["ask"], "asked again under the same key");
     let acts: Vec<_> = view.timeline.iter().map(|event| (event.kind.as_str(), event.by.as_deref(), event.detail.as_deref())).collect();
     assert_eq!(acts, [("pause", Some("ops"), Some("look at it")), ("resume", Some("ops"), Some("fine"))]);
+}
+
+async fn a_pause_stops_a_hanging_step_while_nobody_can_write(kind: Kind) {
+    let place = Place::new(kind).await;
+    let hanging = Hanging::new();
+    let engine = place.engine(Registry::new().with(hanging.clone())).await;
+    let run = engine.start::<Hanging>("k", &()).await.unwrap().run;
+    let driven = tokio::spawn(engine.claim(1).await.unwrap().pop().unwrap().drive());
+    wait::until("the outside is asked", async || hanging.asked.load(Ordering::SeqCst) == 1).await;
+    let other = place.test.again().await;
+    let asked_at = Instant::now();
+    place.tx(async |tx| operate::pause(tx, &run, "ops", "look at it", START).await).await;
+    let writing = other.begin_write().await.unwrap();
+    if kind == Kind::Postgres {
+        writing.execute_unprepared("LOCK TABLE workflow_runs IN SHARE ROW EXCLUSIVE MODE").await.unwrap();
+    }
+    // The host wants to take what is due, and waits.
+    let claiming = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.claim(1).await.unwrap().len() }
+    });
+    let driven = tokio::time::timeout(Duration::from_secs(4), driven).await;
+    let stopped_after = asked_at.elapsed();
+    assert!(!claiming.is_finished(), "it waits still");
+    writing.rollback().await.unwrap();
+    assert_eq!(driven.expect("it is stopped within four seconds").unwrap(), Drive::Lost);
+    assert!(stopped_after < Duration::from_secs(1), "{stopped_after:?}");
+    assert_eq!(claiming.await.unwrap(), 0, "paused runs are not taken");
+    assert_eq!(place.status(&run).await, "paused");
 }
 
 async fn a_cancel_stops_a_hanging_step_and_undoes(kind: Kind) {
