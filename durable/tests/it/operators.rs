@@ -1,7 +1,7 @@
 //! What operators do, and that it does not wait for the worker that holds the run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use durable::host::run_until_idle;
@@ -26,6 +26,8 @@ on_both!(
     acts_need_the_right_state,
     a_failed_run_is_retried_from_its_step,
     what_cannot_be_undone_is_parked,
+    a_cancelled_run_whose_code_is_broken_is_ended_by_a_second_cancel,
+    an_undoing_that_is_parked_is_not_cut_short,
 );
 
 /// Holds, then asks the outside, which does not answer until it is let.
@@ -292,4 +294,85 @@ async fn what_cannot_be_undone_is_parked(kind: Kind) {
     assert_eq!(view.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["first", "undo second", "undo first"]);
     assert_eq!(place.effects().await, Vec::<String>::new());
     assert_eq!(view.output, None);
+}
+
+/// Holds, and waits; its code may break meanwhile.
+struct Breaking(Arc<AtomicBool>);
+
+impl Workflow for Breaking {
+    const NAME: &'static str = "breaking";
+    type Input = i64;
+    type Output = ();
+
+    async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, _: i64) -> Result<(), Interrupt> {
+        assert!(!self.0.load(Ordering::SeqCst), "the code is broken");
+        ctx.tx_step("hold", Add::new(ctx.key(), "held", 1)).await?;
+        ctx.on_failure("hold", Remove::new(ctx.key(), "held"))?;
+        ctx.signal::<i64>("go", None).await.map(|_| ())
+    }
+}
+
+async fn a_cancelled_run_whose_code_is_broken_is_ended_by_a_second_cancel(kind: Kind) {
+    for input_is_broken in [false, true] {
+        let place = Place::new(kind).await;
+        let is_broken = Arc::new(AtomicBool::new(false));
+        let engine = place.engine(Registry::new().with(Breaking(is_broken.clone()))).await;
+        let run = engine.start::<Breaking>("k", &1).await.unwrap().run;
+        run_until_idle(&engine, 1).await.unwrap();
+        assert_eq!(place.status(&run).await, "waiting");
+        if input_is_broken {
+            place.execute("UPDATE workflow_runs SET input = '\"no number\"'").await;
+        }
+        is_broken.store(!input_is_broken, Ordering::SeqCst);
+        let led_to = place.tx(async |tx| operate::cancel(tx, &run, "ops", "wrong claim", START).await).await;
+        assert_eq!(led_to, Cancelled::AfterUndoing);
+        run_until_idle(&engine, 1).await.unwrap();
+        assert_eq!(place.status(&run).await, "parked", "its code can't say what to undo");
+        place.tx(async |tx| operate::retry(tx, &run, "ops", "perhaps now", START).await).await;
+        run_until_idle(&engine, 1).await.unwrap();
+        assert_eq!(place.status(&run).await, "parked");
+        let led_to = place.tx(async |tx| operate::cancel(tx, &run, "ops", "never mind", START).await).await;
+        assert_eq!(led_to, Cancelled::Now);
+        let view = place.show(&run).await;
+        assert_eq!((view.run.status.as_str(), view.run.error.as_deref()), ("cancelled", Some("never mind")));
+        let last = view.timeline.last().unwrap();
+        assert_eq!(last.kind, "not undone");
+        assert_eq!(place.effects().await, ["k held 1"], "as the timeline says");
+        run_until_idle(&engine, 1).await.unwrap();
+        assert_eq!(place.status(&run).await, "cancelled");
+    }
+}
+
+async fn an_undoing_that_is_parked_is_not_cut_short(kind: Kind) {
+    /// What it did is undone at the second attempt.
+    struct Reluctant(Arc<AtomicBool>);
+    impl Workflow for Reluctant {
+        const NAME: &'static str = "reluctant";
+        type Input = ();
+        type Output = ();
+
+        async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, (): ()) -> Result<(), Interrupt> {
+            let asked = self.0.clone();
+            ctx.on_failure_step("hold", move |_| {
+                let asked = asked.clone();
+                async move { if asked.swap(true, Ordering::SeqCst) { Ok(Outcome::Known(())) } else { Err(durable::StepError::fail("not now")) } }
+            })?;
+            ctx.tx_step("hold", Add::new(ctx.key(), "held", 1)).await?;
+            ctx.signal::<i64>("go", None).await.map(|_| ())
+        }
+    }
+    let place = Place::new(kind).await;
+    let engine = place.engine(Registry::new().with(Reluctant(Arc::default()))).await;
+    let run = engine.start::<Reluctant>("k", &()).await.unwrap().run;
+    run_until_idle(&engine, 1).await.unwrap();
+    place.tx(async |tx| operate::cancel(tx, &run, "ops", "wrong claim", START).await).await;
+    run_until_idle(&engine, 1).await.unwrap();
+    assert_eq!(place.status(&run).await, "parked");
+    let tx = place.database().begin_write().await.unwrap();
+    let refused = operate::cancel(&tx, &run, "ops", "never mind", START).await.unwrap_err().to_string();
+    assert!(refused.contains("an undoing step of it is parked"), "{refused}");
+    tx.rollback().await.unwrap();
+    place.tx(async |tx| operate::retry(tx, &run, "ops", "now", START).await).await;
+    run_until_idle(&engine, 1).await.unwrap();
+    assert_eq!(place.status(&run).await, "cancelled");
 }
