@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use durable::host::run_until_idle;
 use durable::operate::{self, Cancelled};
 use durable::probe::{Fate, Point, Probe};
-use durable::{Context, Drive, Engine, Interrupt, Options, Outcome, Registry, Workflow};
+use durable::{Context, Drive, Engine, Interrupt, Options, Outcome, Registry, Workflow, runs};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::on_both;
 use crate::support::Kind;
 use crate::wait;
-use crate::world::{Add, Listed, Outside, Place, Remove, START};
+use crate::world::{Add, Listed, Outside, Place, Remove, START, statement};
 
 on_both!(
     a_pause_stops_a_hanging_step,
@@ -375,4 +375,47 @@ async fn an_undoing_that_is_parked_is_not_cut_short(kind: Kind) {
     place.tx(async |tx| operate::retry(tx, &run, "ops", "now", START).await).await;
     run_until_idle(&engine, 1).await.unwrap();
     assert_eq!(place.status(&run).await, "cancelled");
+}
+
+/// The sweep waits for whoever retries the run, and then leaves it alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_retried_while_it_is_swept_keeps_its_journal() {
+    struct Refused;
+    impl Workflow for Refused {
+        const NAME: &'static str = "refused";
+        type Input = ();
+        type Output = ();
+
+        async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, (): ()) -> Result<(), Interrupt> {
+            ctx.tx_step("before", Add::new(ctx.key(), "before", 1)).await?;
+            Err(Interrupt::fail("refused"))
+        }
+    }
+    let place = Place::new(Kind::Postgres).await;
+    let engine = place.engine(Registry::new().with(Refused)).await;
+    let run = engine.start::<Refused>("k", &()).await.unwrap().run;
+    run_until_idle(&engine, 1).await.unwrap();
+    assert_eq!(place.status(&run).await, "failed");
+    let retrying = place.database().begin_write().await.unwrap();
+    operate::retry(&retrying, &run, "ops", "perhaps now", START).await.unwrap();
+    let later = START.plus(Duration::from_mins(1));
+    let sweeping = tokio::spawn({
+        let database = place.database().clone();
+        async move {
+            let tx = database.begin_write().await.unwrap();
+            let swept = runs::sweep(&tx, later, 10, later).await.unwrap();
+            tx.commit().await.unwrap();
+            swept
+        }
+    });
+    let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waiting = statement(place.database().backend(), waiting, vec![]);
+    wait::until("the sweep waits for the run", async || place.database().read().query_one_raw(waiting.clone()).await.unwrap().is_some()).await;
+    retrying.commit().await.unwrap();
+    assert_eq!(sweeping.await.unwrap(), 0);
+    run_until_idle(&engine, 1).await.unwrap();
+    let view = place.show(&run).await;
+    assert_eq!((view.run.status.as_str(), view.steps.len()), ("failed", 1));
+    assert_eq!(place.effects().await, ["k before 1"], "no step is done twice");
+    place.assert_sound().await;
 }
