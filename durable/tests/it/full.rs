@@ -1,16 +1,16 @@
 //! A full disk under SQLite: nothing is acknowledged that is not there, and what comes after it is written again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use durable::host::run_until_idle;
-use durable::{Context, Engine, Interrupt, Outcome, Registry, RunStatus, StepError, TxStep, Workflow, runs};
+use durable::{Context, Drive, Engine, Interrupt, Outcome, Registry, RunStatus, StepError, TxStep, Workflow, runs};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use crate::support::{Disk, Kind};
 use crate::wait;
-use crate::world::{Add, Outside, Place, effects};
+use crate::world::{Add, Outside, Place, effects, statement};
 
 /// A step that needs a few hundred pages.
 struct Fill(String);
@@ -133,4 +133,75 @@ async fn a_commit_that_sqlite_rolls_back_by_itself_takes_nothing_along() {
     assert_eq!(effects(&other).await, ["a first 1", "a last 1"], "as another connection sees it");
     let lock = tokio::time::timeout(Duration::from_secs(5), other.begin_write()).await;
     lock.expect("nobody holds the write lock").unwrap().rollback().await.unwrap();
+}
+
+/// The first of two adds a row, until its commit has been refused; the second is refused where it sees that row.
+struct Turn {
+    key: String,
+    is_refused: Arc<AtomicBool>,
+}
+
+impl TxStep<DatabaseTransaction> for Turn {
+    type Out = i64;
+
+    async fn run(&self, tx: &DatabaseTransaction) -> Result<i64, StepError> {
+        let row = Add::new(&self.key, "turn", 1);
+        if self.key == "first" {
+            return if self.is_refused.load(Ordering::SeqCst) { Err(StepError::fail("it was refused")) } else { row.run(tx).await };
+        }
+        let seen = tx.query_one_raw(statement(tx.get_database_backend(), "SELECT 1 FROM effects", vec![])).await?;
+        if seen.is_some() { Err(StepError::fail("the first was there")) } else { row.run(tx).await }
+    }
+}
+
+struct Turns(Arc<AtomicBool>);
+
+impl Workflow for Turns {
+    const NAME: &'static str = "turns";
+    type Input = ();
+    type Output = i64;
+
+    async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, (): ()) -> Result<i64, Interrupt> {
+        ctx.tx_step("turn", Turn { key: ctx.key().to_owned(), is_refused: self.0.clone() }).await
+    }
+}
+
+/// On one thread, so that what is driven has submitted its unit when it is this test's turn again.
+#[tokio::test]
+async fn no_refusal_rests_on_what_was_never_committed() {
+    let place = Place::new(Kind::Sqlite).await;
+    let is_refused = Arc::new(AtomicBool::new(false));
+    let engine = place.engine(Registry::new().with(Turns(is_refused.clone()))).await;
+    let is_armed = Arc::new(AtomicBool::new(false));
+    {
+        let mut writer = place.database().write().get_sqlite_connection_pool().acquire().await.unwrap();
+        let (is_armed, is_refused) = (is_armed.clone(), is_refused.clone());
+        let commits = move || {
+            let refuses = is_armed.swap(false, Ordering::SeqCst);
+            is_refused.fetch_or(refuses, Ordering::SeqCst);
+            !refuses
+        };
+        writer.lock_handle().await.unwrap().set_commit_hook(commits);
+    }
+    let mut driven = Vec::new();
+    for key in ["first", "second"] {
+        engine.start::<Turns>(key, &()).await.unwrap();
+        driven.push(engine.claim(1).await.unwrap().pop().unwrap());
+    }
+    let mut ends = Vec::new();
+    {
+        let writing = place.database().begin_write().await.unwrap();
+        for claimed in driven {
+            ends.push(tokio::spawn(claimed.drive()));
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+        is_armed.store(true, Ordering::SeqCst);
+        writing.rollback().await.unwrap();
+    }
+    let second = ends.pop().unwrap().await.unwrap();
+    assert!(is_refused.load(Ordering::SeqCst), "a commit was refused");
+    assert_eq!(second, Drive::Done);
+    assert_eq!(place.effects().await, ["second turn 1"]);
 }
