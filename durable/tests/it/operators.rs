@@ -28,6 +28,7 @@ on_both!(
     what_cannot_be_undone_is_parked,
     a_cancelled_run_whose_code_is_broken_is_ended_by_a_second_cancel,
     an_undoing_that_is_parked_is_not_cut_short,
+    a_cancelled_run_that_was_paused_meanwhile_says_who_cancelled_it,
 );
 
 /// Holds, then asks the outside, which does not answer until it is let.
@@ -341,6 +342,23 @@ async fn a_cancelled_run_whose_code_is_broken_is_ended_by_a_second_cancel(kind: 
         run_until_idle(&engine, 1).await.unwrap();
         assert_eq!(place.status(&run).await, "cancelled");
     }
+}
+
+async fn a_cancelled_run_that_was_paused_meanwhile_says_who_cancelled_it(kind: Kind) {
+    let place = Place::new(kind).await;
+    let engine = place.engine(Registry::new().with(Breaking(Arc::default()))).await;
+    let run = engine.start::<Breaking>("k", &1).await.unwrap().run;
+    run_until_idle(&engine, 1).await.unwrap();
+    place.tx(async |tx| operate::cancel(tx, &run, "ann", "wrong claim", START).await).await;
+    place.tx(async |tx| operate::pause(tx, &run, "bob", "not now", START).await).await;
+    assert_eq!(place.show(&run).await.run.error.as_deref(), Some("not now"));
+    place.tx(async |tx| operate::resume(tx, &run, "cid", "now", START).await).await;
+    run_until_idle(&engine, 1).await.unwrap();
+    let view = place.show(&run).await;
+    assert_eq!((view.run.status.as_str(), view.run.error.as_deref()), ("cancelled", Some("wrong claim")));
+    let text = "SELECT 1 FROM workflow_runs WHERE status_by = 'ann'";
+    assert!(place.database().read().query_one_raw(statement(place.database().backend(), text, vec![])).await.unwrap().is_some());
+    place.assert_sound().await;
 }
 
 async fn an_undoing_that_is_parked_is_not_cut_short(kind: Kind) {
