@@ -235,6 +235,7 @@ async fn in_flight(kind: Kind, count: i64) {
         "{count} in flight: ready after {ready:?}; after that all taken {all_taken:?}, all gone on {went_on:?}, all done {:?} ({done})",
         after.elapsed()
     );
+    assert_eq!(done, count, "not every run has gone on to its end");
 }
 
 /// When the last run has committed the step that it stood before.
