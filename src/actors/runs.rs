@@ -26,6 +26,8 @@ pub(super) enum HostMessage {
 pub(super) struct Hosting {
     shared: Shared,
     live: usize,
+    /// Whether it hears no hints before its next look, since it was full, or could not take, at its last one.
+    is_deaf: bool,
     /// When it was last told that a claim failed.
     told_at: Option<Instant>,
 }
@@ -37,19 +39,20 @@ impl Actor for Host {
 
     async fn pre_start(&self, myself: ActorRef<HostMessage>, shared: Shared) -> Result<Hosting, ActorProcessingErr> {
         myself.cast(HostMessage::Look)?;
-        Ok(Hosting { shared, live: 0, told_at: None })
+        Ok(Hosting { shared, live: 0, is_deaf: false, told_at: None })
     }
 
     async fn handle(&self, myself: ActorRef<HostMessage>, _message: HostMessage, state: &mut Hosting) -> Result<(), ActorProcessingErr> {
         let is_able = state.take(&myself).await;
         // What is overdue is no reason to hurry for a host that can't take it.
-        let is_open = is_able && state.live < state.shared.workers;
-        let wait = if is_open { state.until_due().await } else { POLL };
+        let is_deaf = !is_able || state.live >= state.shared.workers;
+        let wait = if is_deaf { POLL } else { state.until_due().await };
+        state.is_deaf = is_deaf;
         let (engine, stop) = (state.shared.engine.clone(), state.shared.stop.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = engine.hinted(), if is_open => {}
+                () = engine.hinted(), if !is_deaf => {}
                 () = tokio::time::sleep(wait) => {}
             }
             // A host that is gone has a successor with a pulse of its own.
@@ -72,7 +75,10 @@ impl Actor for Host {
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => return Ok(()),
         }
-        state.take(&myself).await;
+        // One that hears has taken what was due; what has become due since, it is told.
+        if state.is_deaf {
+            state.take(&myself).await;
+        }
         Ok(())
     }
 }
