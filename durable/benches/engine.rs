@@ -1,6 +1,6 @@
 //! How many five-step runs a second, beside plain two-row commits by the same driver; each step is a transaction with an effect row.
 //!
-//! `cargo bench -p tributary-durable --bench engine -- [sqlite|postgres] [--runs N] [--in-flight N] [--timers N:SECONDS] [--stop]`
+//! `cargo bench -p tributary-durable --bench engine -- [sqlite|postgres] [--runs N] [--in-flight N] [--timers N:SECONDS]`
 
 #![allow(clippy::float_arithmetic, clippy::as_conversions, clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use durable::host::{self, HostOptions};
 use durable::probe::{Fate, Point, Probe};
-use durable::{Context, Database, Engine, Interrupt, Options, Registry, StepError, TxStep, Workflow};
+use durable::{Clock, Context, Database, Engine, Interrupt, Options, Registry, StepError, SystemClock, TxStep, Workflow};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, TransactionTrait};
 use support::{Kind, TestDatabase};
 use tokio::sync::Semaphore;
@@ -56,7 +56,7 @@ impl Workflow for FiveSteps {
     }
 }
 
-/// Sleeps until its input, then notes how late it woke.
+/// Sleeps until its input; the step after that notes how late it runs.
 struct Timer;
 
 impl Workflow for Timer {
@@ -65,8 +65,25 @@ impl Workflow for Timer {
     type Output = i64;
 
     async fn run<C: Context<Tx = DatabaseTransaction>>(&self, ctx: &C, input: i64) -> Result<i64, Interrupt> {
-        ctx.sleep_until("due", durable::Instant(input)).await?;
-        Ok(durable::Clock::now(&durable::SystemClock).0 - input)
+        let due = durable::Instant(input);
+        ctx.sleep_until("due", due).await?;
+        ctx.tx_step("fire", Fire { run: ctx.run_id().to_string(), due }).await
+    }
+}
+
+/// Its effect is by how many microseconds it runs later than was due.
+struct Fire {
+    run: String,
+    due: durable::Instant,
+}
+
+impl TxStep<DatabaseTransaction> for Fire {
+    type Out = i64;
+
+    async fn run(&self, tx: &DatabaseTransaction) -> Result<i64, StepError> {
+        let late_us = SystemClock.now().0 - self.due.0;
+        effect(tx, &self.run, late_us).await?;
+        Ok(late_us)
     }
 }
 
@@ -179,12 +196,7 @@ async fn five_steps(database: &Database, at_once: usize, count: usize) -> (f64, 
 async fn in_flight(kind: Kind, count: i64) {
     let test = TestDatabase::create(kind).await;
     // As a kill leaves them: one step done, the worker gone.
-    let postgres = test.database.backend() == DbBackend::Postgres;
-    let numbers = if postgres {
-        format!("SELECT i FROM generate_series(1, {count}) AS s(i)")
-    } else {
-        format!("WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {count}) SELECT i FROM s")
-    };
+    let numbers = numbers(&test.database, count);
     for text in [
         format!(
             "INSERT INTO workflow_runs (id, workflow, key, version, status, epoch, input, wake_at, owner, takes, created_at) \
@@ -223,6 +235,7 @@ async fn in_flight(kind: Kind, count: i64) {
         "{count} in flight: ready after {ready:?}; after that all taken {all_taken:?}, all gone on {went_on:?}, all done {:?} ({done})",
         after.elapsed()
     );
+    assert_eq!(done, count, "not every run has gone on to its end");
 }
 
 /// When the last run has committed the step that it stood before.
@@ -241,23 +254,17 @@ impl Probe for Progress {
     }
 }
 
-/// Timers due evenly over some seconds: how late they fire.
+/// Timers due evenly over some seconds, all of them asleep before the first is due: how late the step after each sleep runs.
 async fn timers(kind: Kind, count: i64, seconds: i64) {
     let test = TestDatabase::create(kind).await;
+    // The set-up must be over when the first is due.
+    let lead = Duration::from_secs(10 + u64::try_from(count).expect("positive") / 5_000);
+    let first = SystemClock.now().plus(lead);
+    let begun = Instant::now();
+    fall_asleep(&test.database, count, first, seconds).await;
     let engine = Engine::open(test.database.clone(), Registry::new().with(Timer), Options::new("bench")).await.expect("an engine opens");
-    let lead = Duration::from_secs(10);
-    let first = durable::Clock::now(&durable::SystemClock).plus(lead).0;
-    let insert = Instant::now();
-    let mut starting = tokio::task::JoinSet::new();
-    for n in 0..count {
-        let engine = engine.clone();
-        starting.spawn(async move { engine.start::<Timer>(&format!("t{n}"), &(first + n * seconds * 1_000_000 / count)).await });
-        if starting.len() >= 64 {
-            starting.join_next().await;
-        }
-    }
-    while starting.join_next().await.is_some() {}
-    println!("{count} timers started in {:?}", insert.elapsed());
+    println!("{count} timers asleep after {:?}", begun.elapsed());
+    assert!(SystemClock.now() < first, "the set-up took longer than {lead:?}");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let options = HostOptions { workers: 64, ..HostOptions::default() };
     let serving = engine.clone();
@@ -267,25 +274,57 @@ async fn timers(kind: Kind, count: i64, seconds: i64) {
         })
         .await
     });
-    let limit = Instant::now() + lead + Duration::from_secs(u64::try_from(seconds).expect("positive") + 60);
-    let left = "SELECT CAST(count(*) AS BIGINT) FROM workflow_runs WHERE status <> 'done'";
-    while number(&test.database, left).await > 0 && Instant::now() < limit {
+    // Nothing else is asked of the database while the timers fire.
+    let last = first.plus(Duration::from_secs(u64::try_from(seconds).expect("positive")));
+    tokio::time::sleep(last.since(SystemClock.now())).await;
+    let limit = Instant::now() + Duration::from_secs(60);
+    let fired = loop {
+        let is_idle = engine.next_due().await.expect("a query runs").is_none() && engine.held() == 0;
+        let fired = if is_idle { lateness(&test.database).await } else { Vec::new() };
+        if i64::try_from(fired.len()) == Ok(count) || Instant::now() > limit {
+            break fired;
+        }
         tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    };
     stop.send(()).ok();
     host.await.expect("no panic").expect("the host ends well");
-    let late = |share: i64| {
-        let text = format!(
-            "SELECT CAST(output AS BIGINT) FROM workflow_runs WHERE status = 'done' ORDER BY CAST(output AS BIGINT) LIMIT 1 OFFSET {}",
-            (count * share / 100).min(count - 1)
-        );
-        let database = test.database.clone();
-        async move { number(&database, &text).await / 1_000 }
-    };
-    println!("{count} timers over {seconds} s: p50 {} ms, p99 {} ms, last {} ms late", late(50).await, late(99).await, late(100).await);
+    assert_eq!(i64::try_from(fired.len()), Ok(count), "not every timer has fired once");
+    let at = |share: usize| fired[(fired.len() * share / 100).min(fired.len() - 1)] as f64 / 1e3;
+    println!("{count} timers over {seconds} s: p50 {:.1} ms, p99 {:.1} ms, last {:.1} ms late", at(50), at(99), at(100));
 }
 
-async fn number(database: &Database, text: &str) -> i64 {
-    let statement = Statement::from_string(database.backend(), text);
-    database.read().query_one_raw(statement).await.expect("a query runs").expect("a row").try_get_by_index(0).expect("a number")
+/// Runs as the engine leaves them that have journaled their sleep.
+async fn fall_asleep(database: &Database, count: i64, first: durable::Instant, seconds: i64) {
+    let (now, numbers) = (SystemClock.now(), numbers(database, count));
+    let due = format!("{first} + (i - 1) * {spread} / {count}", first = first.0, spread = seconds * 1_000_000);
+    for text in [
+        format!(
+            "INSERT INTO workflow_runs (id, workflow, key, version, status, epoch, input, wake_at, waiting_for, steps_seen, created_at, started_at) \
+             SELECT 'wfr_' || i, 'timer', 'k' || i, 1, 'waiting', 1, CAST({due} AS TEXT), {due}, 'time', 0, {now}, {now} FROM ({numbers}) AS n",
+            now = now.0
+        ),
+        format!(
+            "INSERT INTO run_steps (run, ordinal, name, kind, attempt, outcome, result, begun_at) \
+             SELECT 'wfr_' || i, 1, 'due', 'sleep', 0, 'waiting', CAST({due} AS TEXT), {now} FROM ({numbers}) AS n",
+            now = now.0
+        ),
+    ] {
+        database.write().execute_unprepared(&text).await.expect("rows are inserted");
+    }
+}
+
+/// `1 …` as rows of the column `i`.
+fn numbers(database: &Database, count: i64) -> String {
+    if database.backend() == DbBackend::Postgres {
+        format!("SELECT i FROM generate_series(CAST(1 AS BIGINT), {count}) AS s(i)")
+    } else {
+        format!("WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {count}) SELECT i FROM s")
+    }
+}
+
+/// By how many microseconds each timer has fired late, least first.
+async fn lateness(database: &Database) -> Vec<i64> {
+    let statement = Statement::from_string(database.backend(), "SELECT n FROM effects ORDER BY n");
+    let rows = database.read().query_all_raw(statement).await.expect("a query runs");
+    rows.iter().map(|row| row.try_get_by_index(0).expect("a number")).collect()
 }

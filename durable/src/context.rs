@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Instant;
-use crate::database::is_transient;
+use crate::database::{is_exhausted, is_transient};
 use crate::ids::RunId;
 use crate::json::{bounded, chain};
 use crate::retry::RetryPolicy;
@@ -59,6 +59,11 @@ pub enum StepError {
         /// What the database said.
         reason: String,
     },
+    /// The storage of the database is full or fails: nothing happened. The run waits a few seconds, and the attempt does not count.
+    Storage {
+        /// What the database said.
+        reason: String,
+    },
     /// It will never succeed: the workflow gets [`Interrupt::Failed`], and what was registered with `on_failure` is undone.
     Fail {
         /// Why.
@@ -87,12 +92,15 @@ impl StepError {
         Self::Park { reason: reason.into() }
     }
 
-    /// Any error by its causes: one of the database that may pass by itself is [`StepError::Transient`], anything else is tried again.
+    /// Any error by its causes: one of the database that may pass by itself is [`StepError::Transient`] or [`StepError::Storage`], anything
+    /// else is tried again.
     pub fn caused_by(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut cause = Some(error);
         while let Some(error) = cause {
-            if error.downcast_ref::<DbErr>().is_some_and(is_transient) {
-                return Self::Transient { reason: chain(error) };
+            match error.downcast_ref::<DbErr>() {
+                Some(database) if is_transient(database) => return Self::Transient { reason: chain(error) },
+                Some(database) if is_exhausted(database) => return Self::Storage { reason: chain(error) },
+                Some(_) | None => {}
             }
             cause = error.source();
         }
@@ -102,7 +110,11 @@ impl StepError {
     /// The reason, within the limit of what is stored.
     #[must_use]
     pub fn reason(&self) -> String {
-        let (Self::Retry { reason, .. } | Self::Transient { reason } | Self::Fail { reason } | Self::Park { reason }) = self;
+        let (Self::Retry { reason, .. }
+        | Self::Transient { reason }
+        | Self::Storage { reason }
+        | Self::Fail { reason }
+        | Self::Park { reason }) = self;
         bounded(reason)
     }
 }

@@ -110,6 +110,16 @@ pub(crate) fn is_storage(error: &DbErr) -> bool {
     })
 }
 
+/// Whether the storage of the database is full or fails: nothing of the transaction happened, which may pass by itself and says nothing of
+/// what was asked.
+pub(crate) fn is_exhausted(error: &DbErr) -> bool {
+    // SQLite's NOMEM, IOERR and FULL by their primary code; PostgreSQL's classes 53 (resources) and 58 (the system). What is corrupt stays so.
+    code(error).is_some_and(|code| match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => [7, 10, 13].contains(&(number & 0xff)),
+        _ => ["53", "58"].contains(&code.get(..2).unwrap_or_default()),
+    })
+}
+
 /// Whether the disk of a SQLite database is full: nothing of the transaction was committed.
 pub(crate) fn is_full(error: &DbErr) -> bool {
     code(error).as_deref() == Some("13")

@@ -69,6 +69,11 @@ pub async fn pause(tx: &DatabaseTransaction, run: &RunId, by: &str, reason: &str
 /// [`OperateError`].
 pub async fn resume(tx: &DatabaseTransaction, run: &RunId, by: &str, reason: &str, now: Instant) -> Result<(), OperateError> {
     checked(tx, run, Act::Resume, by, reason).await?;
+    // A run that is being cancelled is cancelled by whoever said so, not by whoever paused it meanwhile.
+    let cancel = "FROM run_events e WHERE e.run = workflow_runs.id AND e.kind = 'cancel' ORDER BY e.no DESC LIMIT 1";
+    let by_whom =
+        format!("UPDATE workflow_runs SET status_by = (SELECT e.by_whom {cancel}), status_reason = (SELECT e.detail {cancel}) WHERE id = ? AND cancelling = 1");
+    sql::execute(tx, &by_whom, [run.as_str().into()]).await.map_err(RunError::from)?;
     ready(tx, run, now).await?;
     noted(tx, run, Act::Resume, by, reason, now).await
 }
@@ -105,9 +110,9 @@ pub enum Cancelled {
     AfterUndoing,
 }
 
-/// Ends a run. One that has journaled nothing is cancelled at once; so is one that needs review, since its code can't say what has to be
-/// undone (its timeline says so). Any other is given to a worker with the flag `cancelling`, which undoes what the run has registered.
-/// Child runs are not cancelled with it.
+/// Ends a run. One that has journaled nothing is cancelled at once; so is one that needs review, or that was parked while it was cancelled
+/// and before an undoing step, since its code can't say what has to be undone (its timeline says so). Any other is given to a worker with
+/// the flag `cancelling`, which undoes what the run has registered. Child runs are not cancelled with it.
 ///
 /// # Errors
 /// [`OperateError`].
@@ -117,17 +122,23 @@ pub async fn cancel(tx: &DatabaseTransaction, run: &RunId, by: &str, reason: &st
     let found = sql::row(tx, found, [run.as_str().into()]).await.map_err(RunError::from)?.ok_or_else(|| RunError::NotFound(run.to_string()))?;
     let cancelling: i64 = found.try_get_by_index(0).map_err(RunError::from)?;
     let steps: Option<i64> = found.try_get_by_index(1).map_err(RunError::from)?;
-    if cancelling == 1 && status == RunStatus::Parked {
+    let is_stuck = cancelling == 1 && status == RunStatus::Parked;
+    let undoing = "SELECT 1 FROM run_steps WHERE run = ? AND substr(name, 1, 5) = 'undo ' AND outcome NOT IN ('done', 'unknown')";
+    if is_stuck && sql::row(tx, undoing, [run.as_str().into()]).await.map_err(RunError::from)?.is_some() {
         return Err(OperateError::Cancelling { run: run.clone() });
     }
     noted(tx, run, Act::Cancel, by, reason, now).await?;
-    if steps.is_none() || status == RunStatus::NeedsReview {
+    if steps.is_none() || status == RunStatus::NeedsReview || is_stuck {
         let update = "UPDATE workflow_runs SET status = 'cancelled', epoch = epoch + 1, owner = NULL, wake_at = NULL, waiting_for = NULL, \
                       awaits_run = NULL, cancelling = 0, status_by = ?, status_reason = ?, finished_at = ? WHERE id = ?";
         let values = [bounded(by).into(), bounded(reason).into(), now.0.into(), run.as_str().into()];
         sql::execute(tx, update, values).await.map_err(RunError::from)?;
         if steps.is_some() {
-            let detail = Some("the run needed review: nothing that it did was undone");
+            let detail = Some(if is_stuck {
+                "the run was parked while it was cancelled: what it had not undone by then was not undone"
+            } else {
+                "the run needed review: nothing that it did was undone"
+            });
             runs::record(tx, run, now, &Event { kind: "not undone", detail, ..Event::default() }).await.map_err(RunError::from)?;
         }
         wake_waiters(tx, run, now).await.map_err(RunError::from)?;

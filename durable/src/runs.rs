@@ -451,12 +451,14 @@ pub async fn find<C: ConnectionTrait>(db: &C, workflow: &str, key: &str) -> Resu
 /// # Errors
 /// [`RunError::Database`].
 pub async fn sweep(tx: &DatabaseTransaction, finished_before: Instant, limit: u32, now: Instant) -> Result<usize, RunError> {
-    // A parent that has not ended may still have to join; its children stay until it has.
-    let mark = "UPDATE workflow_runs SET swept_at = ? WHERE id IN (
+    // A parent that has not ended may still have to join; its children stay until it has. What is true of the run is asked of the row that
+    // is changed, too: on PostgreSQL only that is asked again when the run was retried while this waited for it.
+    let mark = "UPDATE workflow_runs SET swept_at = ? WHERE finished_at < ? AND swept_at IS NULL AND id IN (
                     SELECT r.id FROM workflow_runs r WHERE r.finished_at < ? AND r.swept_at IS NULL
                         AND NOT EXISTS (SELECT 1 FROM workflow_runs p WHERE p.id = r.parent AND p.finished_at IS NULL)
                     ORDER BY r.finished_at LIMIT ?) RETURNING id";
-    let swept = sql::rows(tx, mark, [now.0.into(), finished_before.0.into(), i64::from(limit).into()]).await?;
+    let before = finished_before.0;
+    let swept = sql::rows(tx, mark, [now.0.into(), before.into(), before.into(), i64::from(limit).into()]).await?;
     let ids = swept.iter().map(|row| row.try_get_by_index::<String>(0)).collect::<Result<Vec<_>, _>>()?;
     for some in ids.chunks(500) {
         for table in ["run_steps", "run_signals", "run_events"] {

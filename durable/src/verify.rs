@@ -158,7 +158,7 @@ async fn undecided_slots<C: ConnectionTrait>(db: &C) -> Result<Vec<Finding>, Ver
         let rule = Rule::new(&known.expression, &known.zone).map_err(ScheduleError::from)?;
         let last: Slot = known.looked_until.parse().map_err(ScheduleError::from)?;
         let from = rule.local(Instant(known.rules_from));
-        for slot in rule.slots_after(from).take_while(|slot| *slot <= last).take(SLOTS_MAX) {
+        for slot in rule.latest_slots(from, last, SLOTS_MAX) {
             if rule.due_at(slot).0 > known.rules_from && schedules::state(db, &known.id, slot).await?.is_none() {
                 let reason = "the slot was passed: it neither started a run nor is recorded as missed".to_owned();
                 findings.push(Finding { check: "slots", id: format!("{} {slot}", known.id), reason });

@@ -1,6 +1,6 @@
 //! The host of runs: takes what is due and gives each run an actor of its own, so many at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use durable::{Claimed, Drive, EngineError};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -9,6 +9,8 @@ use super::{Shared, causes};
 
 /// The longest time between two looks for what is due: how long a word from another process goes unheard.
 const POLL: Duration = Duration::from_millis(200);
+/// The least time between two words about claims that fail.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// Takes runs and supervises their actors.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub(super) enum HostMessage {
 pub(super) struct Hosting {
     shared: Shared,
     live: usize,
+    /// Whether it hears no hints before its next look, since it was full, or could not take, at its last one.
+    is_deaf: bool,
+    /// When it was last told that a claim failed.
+    told_at: Option<Instant>,
 }
 
 impl Actor for Host {
@@ -33,17 +39,20 @@ impl Actor for Host {
 
     async fn pre_start(&self, myself: ActorRef<HostMessage>, shared: Shared) -> Result<Hosting, ActorProcessingErr> {
         myself.cast(HostMessage::Look)?;
-        Ok(Hosting { shared, live: 0 })
+        Ok(Hosting { shared, live: 0, is_deaf: false, told_at: None })
     }
 
     async fn handle(&self, myself: ActorRef<HostMessage>, _message: HostMessage, state: &mut Hosting) -> Result<(), ActorProcessingErr> {
-        state.take(&myself).await;
-        let wait = state.until_due().await;
-        let (engine, stop, full) = (state.shared.engine.clone(), state.shared.stop.clone(), state.live >= state.shared.workers);
+        let is_able = state.take(&myself).await;
+        // What is overdue is no reason to hurry for a host that can't take it.
+        let is_deaf = !is_able || state.live >= state.shared.workers;
+        let wait = if is_deaf { POLL } else { state.until_due().await };
+        state.is_deaf = is_deaf;
+        let (engine, stop) = (state.shared.engine.clone(), state.shared.stop.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = engine.hinted(), if !full => {}
+                () = engine.hinted(), if !is_deaf => {}
                 () = tokio::time::sleep(wait) => {}
             }
             // A host that is gone has a successor with a pulse of its own.
@@ -66,16 +75,20 @@ impl Actor for Host {
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => return Ok(()),
         }
-        state.take(&myself).await;
+        // One that hears has taken what was due; what has become due since, it is told.
+        if state.is_deaf {
+            state.take(&myself).await;
+        }
         Ok(())
     }
 }
 
 impl Hosting {
-    async fn take(&mut self, myself: &ActorRef<HostMessage>) {
+    /// Takes what is due, and says whether that could be done.
+    async fn take(&mut self, myself: &ActorRef<HostMessage>) -> bool {
         let free = self.shared.workers.saturating_sub(self.live);
         if free == 0 || self.shared.stop.is_cancelled() {
-            return;
+            return true;
         }
         match self.shared.engine.claim(free).await {
             Ok(claimed) => {
@@ -86,13 +99,19 @@ impl Hosting {
                         Err(error) => tracing::error!(run = id, %error, "run.actor_not_started"),
                     }
                 }
+                return true;
             }
             Err(error @ (EngineError::Replaced(_) | EngineError::Storage(_))) => {
                 tracing::error!(error = causes(&error), "service.must_stop");
                 self.shared.stop.cancel();
             }
-            Err(error) => tracing::error!(error = causes(&error), "runs.claim_failed"),
+            Err(error) if self.told_at.is_none_or(|told_at| told_at.elapsed() >= TOLD_EVERY) => {
+                self.told_at = Some(Instant::now());
+                tracing::error!(error = causes(&error), "runs.claim_failed");
+            }
+            Err(_) => {}
         }
+        false
     }
 
     async fn until_due(&self) -> Duration {

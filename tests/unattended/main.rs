@@ -73,5 +73,6 @@ mod reviews;
 mod served;
 mod story;
 mod two_services;
+mod untaken;
 mod webhooks;
 mod withdrawals;

@@ -12,7 +12,7 @@ use super::journal::Row;
 use super::writes::{self, Hold, Release};
 use super::{EngineError, Inner, Orphan};
 use crate::clock::Instant;
-use crate::database::Database;
+use crate::database::{Database, is_exhausted};
 use crate::ids::RunId;
 use crate::runs::{self, Event};
 use crate::sql;
@@ -40,13 +40,15 @@ pub(super) async fn claim(inner: &Arc<Inner>, most: usize) -> Result<Vec<Claimed
     }
     inner.lease.lock().unwrap_or_else(PoisonError::into_inner).still_ours(&inner.options.node)?;
     let taken = take(inner, most.min(TAKE_MAX)).await?;
-    let mut able = Vec::with_capacity(taken.len());
-    for run in taken {
-        if let Some(code) = executable(inner, &run).await? {
-            able.push((run, code));
+    let holds: Vec<Hold> = taken.iter().map(|run| run.hold.clone()).collect();
+    let (able, mut journals) = begun(inner, taken).await.inspect_err(|error| {
+        if matches!(error, EngineError::Database(error) if is_exhausted(error)) {
+            holds.iter().for_each(|hold| inner.excuse(hold, None));
         }
-    }
-    let mut journals = journals(inner, able.iter().map(|(run, _)| run)).await?;
+    })?;
+    let mut excused = inner.excused.lock().unwrap_or_else(PoisonError::into_inner);
+    able.iter().for_each(|(run, _)| drop(excused.remove(&run.hold.run)));
+    drop(excused);
     let mut held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
     let claimed = able.into_iter().map(|(run, code)| {
         let (sender, lost) = watch::channel(false);
@@ -60,6 +62,20 @@ pub(super) async fn claim(inner: &Arc<Inner>, most: usize) -> Result<Vec<Claimed
         Claimed { engine, hold: run.hold, workflow: run.workflow, key: run.key, input: run.input, cancelling: run.cancelling, code, journal, lost }
     });
     Ok(claimed.collect())
+}
+
+type Able = Vec<(Taken, Arc<dyn Executable>)>;
+
+/// What can be executed of what was taken, with the journals of that.
+async fn begun(inner: &Inner, taken: Vec<Taken>) -> Result<(Able, HashMap<RunId, Vec<Row>>), EngineError> {
+    let mut able = Vec::with_capacity(taken.len());
+    for run in taken {
+        if let Some(code) = executable(inner, &run).await? {
+            able.push((run, code));
+        }
+    }
+    let journals = journals(inner, able.iter().map(|(run, _)| run)).await?;
+    Ok((able, journals))
 }
 
 async fn take(inner: &Inner, most: usize) -> Result<Vec<Taken>, EngineError> {

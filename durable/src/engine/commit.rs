@@ -12,7 +12,7 @@ use sea_orm::{DatabaseTransaction, DbErr, QueryResult, TransactionTrait, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::context::StepError;
-use crate::database::{Database, is_full, is_io, is_storage, is_transient};
+use crate::database::{Database, is_exhausted, is_full, is_io, is_storage, is_transient};
 use crate::json::{bounded, chain};
 use crate::retry::{RetryPolicy, jittered};
 use crate::sql;
@@ -54,6 +54,15 @@ impl UnitError {
         match self {
             Self::Step(StepError::Transient { .. }) => true,
             Self::Database(error) => is_transient(error),
+            Self::Step(_) | Self::Lost | Self::Panicked(_) | Self::Unknown(_) | Self::Closed => false,
+        }
+    }
+
+    /// The storage is full or fails, which says nothing of the unit: nothing was changed.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        match self {
+            Self::Step(StepError::Storage { .. }) => true,
+            Self::Database(error) => is_exhausted(error),
             Self::Step(_) | Self::Lost | Self::Panicked(_) | Self::Unknown(_) | Self::Closed => false,
         }
     }
@@ -262,7 +271,7 @@ async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Durati
     let mut careful = 0_u32;
     'units: while let Some(first) = queue.recv().await {
         let mut waiting = vec![first];
-        let (answers, committed, sound) = loop {
+        let (answers, committed) = loop {
             let tx = match database.begin_write().await {
                 Ok(tx) => tx,
                 Err(error) => {
@@ -273,10 +282,10 @@ async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Durati
                 }
             };
             match batch(&tx, waiting, &mut queue, limit, careful > 0).await {
-                Batch::Sound(answers) => break (answers, database.commit(tx).await, true),
+                Batch::Sound(answers) => break (answers, database.commit(tx).await),
                 Batch::Spoilt(answers) => {
                     database.roll_back(tx).await;
-                    break (answers, Err(DbErr::Custom("another unit of the same commit met a storage fault".to_owned())), false);
+                    break (answers, Ok(()));
                 }
                 Batch::Again(jobs) => {
                     database.roll_back(tx).await;
@@ -294,14 +303,13 @@ async fn write(database: Database, mut queue: mpsc::Receiver<Job>, limit: Durati
             fault.get_or_init(|| chain(error));
             return;
         }
-        answer(answers, &committed, sound);
+        answer(answers, &committed);
     }
 }
 
 /// No transaction could be begun.
 fn refuse(job: Job, error: &DbErr) {
-    let transient = || UnitError::Step(StepError::Transient { reason: chain(error) });
-    let refused = if is_transient(error) { transient() } else { UnitError::Database(DbErr::Custom(chain(error))) };
+    let refused = if is_transient(error) { rolled_back(chain(error)) } else { UnitError::Database(error.clone()) };
     // Whoever does not wait any more finds it in the database.
     job.done.send(Err(refused)).ok();
 }
@@ -312,7 +320,7 @@ type Answer = (oneshot::Sender<Result<(), UnitError>>, Result<(), UnitError>);
 enum Batch {
     /// To be committed.
     Sound(Vec<Answer>),
-    /// To be rolled back: a unit met a fault that took the others with it.
+    /// To be rolled back: a unit met a fault that took the others with it. The answers say so.
     Spoilt(Vec<Answer>),
     /// To be rolled back and done again with care: a unit failed that nothing parted from the others.
     Again(Vec<Job>),
@@ -324,16 +332,16 @@ async fn batch(tx: &DatabaseTransaction, first: Vec<Job>, queue: &mut mpsc::Rece
     loop {
         let Some(job) = next(&mut first, queue, done.len()).await else { break };
         let (result, spoilt) = one(tx, &job, limit, careful).await;
-        let again = result.is_err() && job.savepoint && !careful;
-        done.push((job, result));
-        if again {
-            return Batch::Again(done.into_iter().map(|(job, _)| job).chain(first).collect());
+        if result.is_err() && job.savepoint && !careful {
+            return Batch::Again(done.into_iter().map(|(job, _)| job).chain([job]).chain(first).collect());
         }
         if spoilt {
-            let left =
-                first.map(|job| (job.done, Err(UnitError::Step(StepError::Transient { reason: "its transaction was rolled back".to_owned() }))));
-            return Batch::Spoilt(done.into_iter().map(|(job, result)| (job.done, result)).chain(left).collect());
+            // What the others came to, a refusal too, may rest on rows that are gone now.
+            let others = done.into_iter().map(|(job, _)| job).chain(first);
+            let others = others.map(|job| (job.done, Err(rolled_back("another unit of the same commit met a storage fault".to_owned()))));
+            return Batch::Spoilt(others.chain([(job.done, result)]).collect());
         }
+        done.push((job, result));
     }
     Batch::Sound(done.into_iter().map(|(job, result)| (job.done, result)).collect())
 }
@@ -379,17 +387,21 @@ async fn one(tx: &DatabaseTransaction, job: &Job, limit: Duration, careful: bool
     }
 }
 
-fn answer(answers: Vec<Answer>, committed: &Result<(), DbErr>, sound: bool) {
+fn answer(answers: Vec<Answer>, committed: &Result<(), DbErr>) {
     for (done, result) in answers {
         let result = match (committed, result) {
-            (Ok(()), result) | (Err(_), result @ Err(_)) => result,
-            // Rolled back as a whole: nothing happened, and it may be tried again.
-            (Err(error), Ok(())) if !sound || is_transient(error) || is_full(error) => {
-                Err(UnitError::Step(StepError::Transient { reason: chain(error) }))
-            }
-            (Err(error), Ok(())) => Err(UnitError::Unknown(DbErr::Custom(chain(error)))),
+            (Ok(()), result) => result,
+            (Err(error), Ok(())) if is_full(error) => Err(UnitError::Database(error.clone())),
+            (Err(error), Ok(())) if !is_transient(error) => Err(UnitError::Unknown(DbErr::Custom(chain(error)))),
+            // A refusal, too: it may rest on another unit's rows, which are not there.
+            (Err(error), Ok(()) | Err(_)) => Err(rolled_back(chain(error))),
         };
         // Whoever does not wait any more finds it in the database.
         done.send(result).ok();
     }
+}
+
+/// Nothing of the unit happened, and it may be tried again.
+fn rolled_back(reason: String) -> UnitError {
+    UnitError::Step(StepError::Transient { reason })
 }

@@ -205,6 +205,9 @@ impl Claimed {
                 drive
             }
             Err(error) => {
+                if error.is_exhausted() {
+                    self.engine.excuse(&self.hold, None);
+                }
                 if !matches!(error, UnitError::Lost) {
                     tracing::error!(run = %self.hold.run, workflow = self.workflow, error = error.text(), "durable.write_failed");
                 }

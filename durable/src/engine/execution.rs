@@ -48,6 +48,8 @@ pub(crate) struct Execution {
     pub(crate) cancelling: bool,
     pub(crate) journal: Mutex<Journal>,
     pub(crate) undo: Mutex<Vec<(String, Undo)>>,
+    /// The call to the outside whose intent this execution has written, and which attempt it is.
+    pub(crate) called: Mutex<Option<(String, i64)>>,
     stop: Mutex<Option<Stop>>,
     /// Told when `stop` is set, so that the function is dropped at once.
     pub(crate) stopped: Notify,
@@ -63,6 +65,7 @@ impl Execution {
             cancelling,
             journal: Mutex::new(Journal::new(rows, cancelling)),
             undo: Mutex::default(),
+            called: Mutex::default(),
             stop: Mutex::default(),
             stopped: Notify::new(),
         }
@@ -115,8 +118,13 @@ impl Execution {
         }
     }
 
-    /// Stops because a write was refused or can't be made; the run is taken again from what is committed.
+    /// Stops because a write was refused or can't be made; the run is taken again from what is committed. Storage that is full or fails
+    /// counts as if it had not been taken.
     pub(crate) fn lost(&self, error: &UnitError) -> Interrupt {
+        if error.is_exhausted() {
+            let call = self.called.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.engine.excuse(&self.hold, call);
+        }
         if !matches!(error, UnitError::Lost) {
             tracing::error!(run = %self.hold.run, workflow = self.workflow, error = error.text(), "durable.write_failed");
         }

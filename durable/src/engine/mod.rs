@@ -135,11 +135,20 @@ pub(crate) struct Inner {
     pub(crate) commits: Committer,
     generation: i64,
     held: Mutex<HashMap<RunId, (i64, watch::Sender<bool>)>>,
-    /// Read while runs are taken and become known in `held`; written while the watcher compares the two.
+    excused: Mutex<HashMap<RunId, Excuse>>,
+    /// Read while runs are taken and become known in `held`; written while it is looked up what is held by nobody.
     taking: tokio::sync::RwLock<()>,
     lease: Mutex<node::Lease>,
     wake: Notify,
     orphans: Vec<Orphan>,
+}
+
+/// A hold that was lost because the storage was full or failed: it is given back as if the run had not been taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Excuse {
+    epoch: i64,
+    /// The call to the outside whose answer could not be written, and which attempt it was.
+    call: Option<(String, i64)>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -165,6 +174,7 @@ impl Engine {
             commits,
             generation,
             held: Mutex::default(),
+            excused: Mutex::default(),
             taking: tokio::sync::RwLock::default(),
             lease: Mutex::new(lease),
             wake: Notify::new(),
@@ -294,6 +304,22 @@ impl Inner {
         if held.get(&hold.run).is_some_and(|(epoch, _)| *epoch == hold.epoch) {
             held.remove(&hold.run);
         }
+    }
+
+    /// Notes that a hold is lost through no fault of the run.
+    pub(crate) fn excuse(&self, hold: &Hold, call: Option<(String, i64)>) {
+        let mut excused = self.excused.lock().unwrap_or_else(PoisonError::into_inner);
+        excused.insert(hold.run.clone(), Excuse { epoch: hold.epoch, call });
+    }
+
+    /// Why a hold was lost through no fault of the run, if it was.
+    fn excused(&self, run: &RunId, epoch: i64) -> Option<Excuse> {
+        self.excused.lock().unwrap_or_else(PoisonError::into_inner).get(run).filter(|excuse| excuse.epoch == epoch).cloned()
+    }
+
+    /// The runs that this engine holds, with their epochs.
+    fn held(&self) -> HashMap<RunId, i64> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(run, (epoch, _))| (run.clone(), *epoch)).collect()
     }
 
     /// Whether a run is certainly still held under an epoch: by this node's own clock, and by the database, which knows who took it

@@ -2,23 +2,28 @@
 //!
 //! Lease times are the database's clock on PostgreSQL, read after the locks are taken, and the injected clock on SQLite.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant as Monotonic, MissedTickBehavior};
+use tokio::time::{Instant as Monotonic, Interval, MissedTickBehavior};
 
-use super::commit::{Committer, unit};
-use super::{EngineError, Inner, Options};
+use super::commit::{Committer, UnitError, unit};
+use super::{EngineError, Excuse, Inner, Options, writes};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::ids::RunId;
+use crate::json::chain;
 use crate::sql;
 
 /// How long a node that holds nothing is remembered after its lease.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
+/// How long a run waits at most that was lost because the storage is full or fails.
+const STORAGE_WAIT: Duration = Duration::from_secs(6);
 
 /// What this process knows of its own lease, by the monotonic clock.
 #[derive(Debug)]
@@ -83,87 +88,162 @@ pub(super) async fn register(commits: &Committer, database: &Database, options: 
     Ok((commits.commit(unit).await?, Lease::from(asked_at, options.lease)))
 }
 
-/// The task that renews the lease and looks things up; it ends with its handle.
+/// The tasks that renew the lease and look things up; they end with their handle. Each is on its own: one that waits for the writer, or
+/// for somebody's row, keeps none of the others waiting.
 #[derive(Debug)]
-pub(super) struct Watcher(JoinHandle<()>);
+pub(super) struct Watcher([JoinHandle<()>; 3]);
 
 impl Watcher {
     pub(super) fn start(inner: &Arc<Inner>) -> Self {
-        Self(tokio::spawn(watch(Arc::downgrade(inner), inner.options.watch_every, inner.options.lease)))
+        let lease = inner.options.lease;
+        let every = inner.options.watch_every.min(lease / 4).max(Duration::from_millis(10));
+        let engine = || Arc::downgrade(inner);
+        Self([
+            tokio::spawn(look(engine(), every, |inner| stop_what_is_lost(inner).boxed())),
+            tokio::spawn(look(engine(), every, |inner| give_back(inner).boxed())),
+            tokio::spawn(renew(engine(), every, lease)),
+        ])
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.iter().for_each(JoinHandle::abort);
     }
 }
 
-async fn watch(engine: Weak<Inner>, every: Duration, lease: Duration) {
-    let mut ticks = tokio::time::interval(every.min(lease / 4).max(Duration::from_millis(10)));
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn look<F>(engine: Weak<Inner>, every: Duration, work: F)
+where
+    F: for<'a> Fn(&'a Inner) -> BoxFuture<'a, Result<(), EngineError>> + Send + Sync,
+{
+    let mut ticks = ticks(every);
+    loop {
+        ticks.tick().await;
+        let Some(inner) = engine.upgrade() else { return };
+        if let Err(error) = work(&inner).await {
+            tracing::warn!(node = inner.options.node, error = chain(&error), "durable.look_failed");
+        }
+    }
+}
+
+async fn renew(engine: Weak<Inner>, every: Duration, lease: Duration) {
+    let mut ticks = ticks(every);
     let mut renew_at = Monotonic::now() + lease / 3;
     loop {
         ticks.tick().await;
         let Some(inner) = engine.upgrade() else { return };
-        if let Err(error) = look(&inner).await {
-            tracing::warn!(node = inner.options.node, error = error.to_string(), "durable.look_failed");
-        }
         if Monotonic::now() >= renew_at {
             match renew_and_reap(&inner).await {
                 Ok(()) => renew_at = Monotonic::now() + lease / 3,
-                Err(error) => tracing::warn!(node = inner.options.node, error = error.to_string(), "durable.lease_not_renewed"),
+                Err(error) => tracing::warn!(node = inner.options.node, error = chain(&error), "durable.lease_not_renewed"),
             }
         }
     }
 }
 
-/// Stops what is no longer held, and gives back what is held by nobody in this process.
-async fn look(inner: &Inner) -> Result<(), EngineError> {
-    let _taking = inner.taking.write().await;
-    let before: HashMap<RunId, i64> = {
-        let held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.iter().map(|(run, (epoch, _))| (run.clone(), *epoch)).collect()
-    };
-    let text = "SELECT id, epoch FROM workflow_runs WHERE owner = ? AND status = 'running'";
-    let rows = sql::rows(inner.database.read(), text, [inner.options.node.as_str().into()]).await?;
-    let mut ours: HashMap<RunId, i64> = HashMap::with_capacity(rows.len());
-    for row in rows {
-        ours.insert(RunId::stored(row.try_get_by_index(0)?), row.try_get_by_index(1)?);
-    }
-    let gone: Vec<(RunId, i64)> =
-        before.iter().filter(|(run, epoch)| ours.get(*run) != Some(*epoch)).map(|(run, epoch)| (run.clone(), *epoch)).collect();
-    stop_what_is_lost(inner, &gone).await?;
-    if inner.lease.lock().unwrap_or_else(PoisonError::into_inner).replaced {
+/// Stops the executions whose run has another epoch: somebody else took it or acted on it. It only reads, and waits for nobody who writes.
+///
+/// Under the same epoch it is this worker's own write that has ended the hold, and its execution is about to end; so it is where the run
+/// was taken under the next epoch, since any other act and the taking after it raise the epoch twice.
+async fn stop_what_is_lost(inner: &Inner) -> Result<(), EngineError> {
+    let held = inner.held();
+    if held.is_empty() {
         return Ok(());
     }
-    for (run, epoch) in ours.iter().filter(|(run, _)| !before.contains_key(*run)) {
-        let text = "UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE id = ? AND epoch = ? AND status = 'running'";
-        if inner.commits.statement(text.to_owned(), vec![run.as_str().into(), (*epoch).into()]).await? == 1 {
-            tracing::warn!(%run, "durable.given_back");
-            inner.hint();
-        }
-    }
-    Ok(())
-}
-
-/// Stops the executions whose run has another epoch: somebody else took it or acted on it. Under the same epoch it is this worker's own
-/// write that has ended the hold, and its execution is about to end.
-async fn stop_what_is_lost(inner: &Inner, gone: &[(RunId, i64)]) -> Result<(), EngineError> {
+    let ours = ours(inner).await?;
+    let gone: Vec<(RunId, i64)> = held.into_iter().filter(|(run, epoch)| ours.get(run) != Some(epoch)).collect();
     for some in gone.chunks(500) {
-        let text = format!("SELECT id, epoch FROM workflow_runs WHERE id IN ({})", sql::places(some.len()));
+        let text = format!("SELECT id, epoch, status FROM workflow_runs WHERE id IN ({})", sql::places(some.len()));
         let rows = sql::rows(inner.database.read(), &text, some.iter().map(|(run, _)| run.as_str().into())).await?;
-        let mut epochs: HashMap<RunId, i64> = HashMap::with_capacity(rows.len());
+        let mut ended: HashSet<(RunId, i64)> = HashSet::with_capacity(rows.len());
         for row in rows {
-            epochs.insert(RunId::stored(row.try_get_by_index(0)?), row.try_get_by_index(1)?);
+            let (epoch, status): (i64, String) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+            let run = RunId::stored(row.try_get_by_index(0)?);
+            if status == "running" {
+                ended.insert((run.clone(), epoch - 1));
+            }
+            ended.insert((run, epoch));
         }
         let held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
-        for (run, epoch) in some.iter().filter(|(run, epoch)| epochs.get(run) != Some(epoch)) {
+        for (run, epoch) in some.iter().filter(|hold| !ended.contains(*hold)) {
             if let Some((_, lost)) = held.get(run).filter(|(held, _)| held == epoch) {
                 lost.send_replace(true);
             }
         }
     }
+    Ok(())
+}
+
+/// What this node holds, as the database has it.
+async fn ours(inner: &Inner) -> Result<HashMap<RunId, i64>, DbErr> {
+    let text = "SELECT id, epoch FROM workflow_runs WHERE owner = ? AND status = 'running'";
+    let rows = sql::rows(inner.database.read(), text, [inner.options.node.as_str().into()]).await?;
+    rows.iter().map(|row| Ok((RunId::stored(row.try_get_by_index(0)?), row.try_get_by_index(1)?))).collect()
+}
+
+/// Gives back what is held by nobody in this process.
+async fn give_back(inner: &Inner) -> Result<(), EngineError> {
+    if inner.lease.lock().unwrap_or_else(PoisonError::into_inner).replaced {
+        return Ok(());
+    }
+    let forsaken: Vec<(RunId, i64)> = {
+        // Nothing is being taken now: a hold that nobody here knows will never be known, so it may be given back after this.
+        let _taking = inner.taking.write().await;
+        let held = inner.held();
+        ours(inner).await?.into_iter().filter(|(run, _)| !held.contains_key(run)).collect()
+    };
+    let (excused, others): (Vec<_>, Vec<_>) = forsaken.into_iter().partition(|(run, epoch)| inner.excused(run, *epoch).is_some());
+    for some in others.chunks(500) {
+        let text = format!(
+            "UPDATE workflow_runs SET status = 'ready', owner = NULL, epoch = epoch + 1 WHERE status = 'running' AND (id, epoch) IN (VALUES {}) \
+             RETURNING id",
+            vec!["(?, ?)"; some.len()].join(", ")
+        );
+        let values = some.iter().flat_map(|(run, epoch)| [run.as_str().into(), (*epoch).into()]).collect();
+        for row in inner.commits.rows(text, values).await? {
+            let run: String = row.try_get_by_index(0)?;
+            tracing::warn!(run, "durable.given_back");
+            inner.hint();
+        }
+    }
+    for (run, epoch) in excused {
+        if let Some(excuse) = inner.excused(&run, epoch) {
+            give_back_untaken(inner, run, excuse).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives back a run that was lost because the storage is full or fails: neither that it was taken nor the call that it made counts, and it
+/// goes on in a few seconds.
+async fn give_back_untaken(inner: &Inner, run: RunId, excuse: Excuse) -> Result<(), EngineError> {
+    let wake_at = inner.options.clock.now().plus(inner.commits.jittered(STORAGE_WAIT));
+    let (given_back, epoch) = (run.clone(), excuse.epoch);
+    let unit = unit::<(), _>(move |tx| {
+        let (run, call) = (run.clone(), excuse.call.clone());
+        Box::pin(async move {
+            let text = "UPDATE workflow_runs SET status = 'waiting', waiting_for = 'room in the database', wake_at = ?, owner = NULL, \
+                        epoch = epoch + 1, takes = takes - 1 WHERE id = ? AND epoch = ? AND status = 'running'";
+            writes::held(tx, (text.to_owned(), vec![wake_at.0.into(), run.as_str().into(), epoch.into()])).await?;
+            if let Some((step, attempt)) = call {
+                let text = "UPDATE run_steps SET attempt = attempt - 1 WHERE run = ? AND name = ? AND attempt = ? AND outcome = 'intent'";
+                sql::execute(tx, text, [run.as_str().into(), step.into(), attempt.into()]).await?;
+            }
+            Ok(())
+        })
+    });
+    match inner.commits.commit(unit).await {
+        Ok(()) => tracing::warn!(run = %given_back, %wake_at, "durable.given_back_untaken"),
+        Err(UnitError::Lost) => {}
+        Err(error) => return Err(error.into()),
+    }
+    inner.excused.lock().unwrap_or_else(PoisonError::into_inner).remove(&given_back);
     Ok(())
 }
 

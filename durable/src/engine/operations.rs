@@ -264,6 +264,9 @@ impl EmbeddedContext {
         policy: &crate::retry::RetryPolicy,
         error: UnitError,
     ) -> Result<T, Interrupt> {
+        if error.is_exhausted() {
+            return Err(self.execution.lost(&error));
+        }
         let name = row.name.clone();
         let missed = match error {
             UnitError::Lost | UnitError::Closed => return Err(self.execution.lost(&error)),
@@ -281,7 +284,7 @@ impl EmbeddedContext {
             UnitError::Step(StepError::Fail { .. }) => Missed::Fail(error.text()),
             UnitError::Step(StepError::Park { .. }) => Missed::Park(error.text()),
             UnitError::Step(StepError::Retry { after, .. }) => Missed::Retry { after, reason: error.text() },
-            UnitError::Step(StepError::Transient { .. }) | UnitError::Panicked(_) | UnitError::Database(_) => {
+            UnitError::Step(StepError::Transient { .. } | StepError::Storage { .. }) | UnitError::Panicked(_) | UnitError::Database(_) => {
                 Missed::Retry { after: None, reason: error.text() }
             }
         };
@@ -316,6 +319,7 @@ impl EmbeddedContext {
         "intent".clone_into(&mut row.outcome);
         execution.probe(Point::BeforeIntent, name)?;
         execution.journal_row(row.clone(), fresh, Some(key.as_str()), None).await?;
+        *execution.called.lock().unwrap_or_else(PoisonError::into_inner) = Some((name.to_owned(), row.attempt));
         execution.probe(Point::AfterIntent, name)?;
         let answer = match execution.probe(Point::Body, name)? {
             Fate::Fail => Err(StepError::fail("told to fail")),
@@ -339,6 +343,7 @@ impl EmbeddedContext {
             Err(StepError::Park { reason }) => Missed::Park(reason),
             Err(StepError::Retry { after, reason }) => Missed::Retry { after, reason },
             Err(StepError::Transient { reason }) => Missed::Retry { after: None, reason },
+            Err(error @ StepError::Storage { .. }) => return Err(execution.lost(&UnitError::Step(error))),
         };
         Err(execution.missed(row, false, &policy, missed).await)
     }

@@ -151,6 +151,20 @@ impl Rule {
         })
     }
 
+    /// The slots after a local time up to a last one, in order; of more than `most`, the latest.
+    pub(crate) fn latest_slots(&self, after: Slot, last: Slot, most: usize) -> Vec<Slot> {
+        let mut days = 1;
+        loop {
+            // From further and further back, so that what is long past costs nothing.
+            let start = last.0.checked_sub_signed(Duration::days(days)).map_or(after, |start| after.max(Slot(start)));
+            let mut slots: Vec<Slot> = self.slots_after(start).take_while(|slot| *slot <= last).collect();
+            if start == after || slots.len() >= most {
+                return slots.split_off(slots.len().saturating_sub(most));
+            }
+            days *= 8;
+        }
+    }
+
     /// Whether the expression of its day has this slot.
     #[must_use]
     pub fn includes(&self, slot: Slot) -> bool {
@@ -291,6 +305,20 @@ mod tests {
         ] {
             assert!(Rule::new(wrong, "UTC").is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn of_many_slots_the_latest_are_found() {
+        let found = |expression: &str, after: &str, most: usize| {
+            let rule = Rule::new(expression, "UTC").unwrap();
+            let found = rule.latest_slots(slot(after), slot("2026-03-01T00:00:00"), most);
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(found("0 * * * * *", "2001-01-01T00:00:00", 2), ["2026-02-28T23:59:00", "2026-03-01T00:00:00"]);
+        assert_eq!(found("0 0 0 1 * *", "2025-12-01T00:00:00", 2), ["2026-02-01T00:00:00", "2026-03-01T00:00:00"]);
+        assert_eq!(found("0 0 0 1 * *", "2026-01-01T00:00:00", 9), ["2026-02-01T00:00:00", "2026-03-01T00:00:00"]);
+        assert_eq!(found("0 0 0 1 * *", "2026-03-01T00:00:00", 9), Vec::<String>::new());
+        assert_eq!(found(NEVER, "2001-01-01T00:00:00", 9), Vec::<String>::new());
     }
 
     #[test]

@@ -10,13 +10,14 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use durable::Database;
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
-use sqlx::ConnectOptions;
+use sqlx::{ConnectOptions, Executor, SqliteConnection};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::OnceCell;
@@ -64,6 +65,18 @@ impl TestDatabase {
         }
     }
 
+    /// The same SQLite database on a disk that can be full: its file does not grow then, by whichever connection it is written.
+    pub(crate) async fn on(&self, disk: &Disk) -> Database {
+        let (new, used) = (disk.clone(), disk.clone());
+        let writer = one_writer()
+            .after_connect(move |connection, _| Box::pin(new.clone().allow(connection)))
+            .before_acquire(move |connection, _| {
+                let disk = used.clone();
+                Box::pin(async move { disk.allow(connection).await.map(|()| true) })
+            });
+        sqlite_by(&self.url, writer).await
+    }
+
     /// The same database by connections of its own, as another process would have them.
     pub(crate) async fn again(&self) -> Database {
         open(&self.url, self.connections).await
@@ -80,7 +93,30 @@ pub(crate) async fn effects(write: &DatabaseConnection) {
     write.execute_unprepared("CREATE TABLE IF NOT EXISTS effects (run TEXT NOT NULL, name TEXT NOT NULL, n BIGINT NOT NULL)").await.unwrap();
 }
 
+/// A disk under SQLite.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Disk(Arc<AtomicBool>);
+
+impl Disk {
+    pub(crate) fn set_full(&self, is_full: bool) {
+        self.0.store(is_full, Ordering::SeqCst);
+    }
+
+    async fn allow(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let pages = if self.0.load(Ordering::SeqCst) { "PRAGMA max_page_count = 1" } else { "PRAGMA max_page_count = 1000000" };
+        connection.execute(pages).await.map(|_| ())
+    }
+}
+
 async fn sqlite(url: &str) -> Database {
+    sqlite_by(url, one_writer()).await
+}
+
+fn one_writer() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None).acquire_timeout(Duration::from_secs(30))
+}
+
+async fn sqlite_by(url: &str, writer: SqlitePoolOptions) -> Database {
     let options = SqliteConnectOptions::from_str(url)
         .unwrap()
         .create_if_missing(true)
@@ -89,8 +125,7 @@ async fn sqlite(url: &str) -> Database {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(30))
         .disable_statement_logging();
-    let one = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
-    let write = one.acquire_timeout(Duration::from_secs(30)).connect_with(options.clone()).await.unwrap();
+    let write = writer.connect_with(options.clone()).await.unwrap();
     let read = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.pragma("query_only", "ON"));
     Database::new(SqlxSqliteConnector::from_sqlx_sqlite_pool(write), SqlxSqliteConnector::from_sqlx_sqlite_pool(read))
 }
