@@ -110,11 +110,8 @@ impl StepError {
     /// The reason, within the limit of what is stored.
     #[must_use]
     pub fn reason(&self) -> String {
-        let (Self::Retry { reason, .. }
-        | Self::Transient { reason }
-        | Self::Storage { reason }
-        | Self::Fail { reason }
-        | Self::Park { reason }) = self;
+        let (Self::Retry { reason, .. } | Self::Transient { reason } | Self::Storage { reason } | Self::Fail { reason } | Self::Park { reason }) =
+            self;
         bounded(reason)
     }
 }

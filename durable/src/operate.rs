@@ -71,8 +71,9 @@ pub async fn resume(tx: &DatabaseTransaction, run: &RunId, by: &str, reason: &st
     checked(tx, run, Act::Resume, by, reason).await?;
     // A run that is being cancelled is cancelled by whoever said so, not by whoever paused it meanwhile.
     let cancel = "FROM run_events e WHERE e.run = workflow_runs.id AND e.kind = 'cancel' ORDER BY e.no DESC LIMIT 1";
-    let by_whom =
-        format!("UPDATE workflow_runs SET status_by = (SELECT e.by_whom {cancel}), status_reason = (SELECT e.detail {cancel}) WHERE id = ? AND cancelling = 1");
+    let by_whom = format!(
+        "UPDATE workflow_runs SET status_by = (SELECT e.by_whom {cancel}), status_reason = (SELECT e.detail {cancel}) WHERE id = ? AND cancelling = 1"
+    );
     sql::execute(tx, &by_whom, [run.as_str().into()]).await.map_err(RunError::from)?;
     ready(tx, run, now).await?;
     noted(tx, run, Act::Resume, by, reason, now).await

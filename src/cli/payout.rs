@@ -112,8 +112,6 @@ struct MarkArgs {
     /// Why, or by which transfer
     #[arg(long)]
     reason: String,
-    #[command(flatten)]
-    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -238,7 +236,7 @@ async fn ground(at: &At, books: &Books, args: &MarkArgs) -> Result<Option<Ground
         return Ok(None);
     }
     let maybe = |why: String| CliError::from(PayoutError::MayHaveArrived { payout: args.id.to_string(), why });
-    let provider = reconcile::provider(args.config.load()?)?;
+    let provider = reconcile::provider(at.configuration()?)?;
     if payout.state == State::Paid {
         return Ok(provider.is_none_or(|port| port.capabilities().adapter != adapter).then_some(Ground::AdapterGone));
     }

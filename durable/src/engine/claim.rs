@@ -43,12 +43,17 @@ pub(super) async fn claim(inner: &Arc<Inner>, most: usize) -> Result<Vec<Claimed
     let holds: Vec<Hold> = taken.iter().map(|run| run.hold.clone()).collect();
     let (able, mut journals) = begun(inner, taken).await.inspect_err(|error| {
         if matches!(error, EngineError::Database(error) if is_exhausted(error)) {
-            holds.iter().for_each(|hold| inner.excuse(hold, None));
+            for hold in &holds {
+                inner.excuse(hold, None);
+            }
         }
     })?;
-    let mut excused = inner.excused.lock().unwrap_or_else(PoisonError::into_inner);
-    able.iter().for_each(|(run, _)| drop(excused.remove(&run.hold.run)));
-    drop(excused);
+    {
+        let mut excused = inner.excused.lock().unwrap_or_else(PoisonError::into_inner);
+        for (run, _) in &able {
+            excused.remove(&run.hold.run);
+        }
+    }
     let mut held = inner.held.lock().unwrap_or_else(PoisonError::into_inner);
     let claimed = able.into_iter().map(|(run, code)| {
         let (sender, lost) = watch::channel(false);

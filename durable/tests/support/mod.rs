@@ -17,9 +17,9 @@ use std::time::Duration;
 use durable::Database;
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
-use sqlx::{ConnectOptions, Executor, SqliteConnection};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Executor, SqliteConnection};
 use tokio::sync::OnceCell;
 
 /// A database of a test's own.
@@ -68,12 +68,10 @@ impl TestDatabase {
     /// The same SQLite database on a disk that can be full: its file does not grow then, by whichever connection it is written.
     pub(crate) async fn on(&self, disk: &Disk) -> Database {
         let (new, used) = (disk.clone(), disk.clone());
-        let writer = one_writer()
-            .after_connect(move |connection, _| Box::pin(new.clone().allow(connection)))
-            .before_acquire(move |connection, _| {
-                let disk = used.clone();
-                Box::pin(async move { disk.allow(connection).await.map(|()| true) })
-            });
+        let writer = one_writer().after_connect(move |connection, _| Box::pin(new.clone().allow(connection))).before_acquire(move |connection, _| {
+            let disk = used.clone();
+            Box::pin(async move { disk.allow(connection).await.map(|()| true) })
+        });
         sqlite_by(&self.url, writer).await
     }
 
