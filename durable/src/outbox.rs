@@ -312,7 +312,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_sent_is_not_read_to_find_what_is_due() {
         let mut options = ConnectOptions::new("sqlite::memory:");
-        let db = Database::connect(options.max_connections(1).to_owned()).await.unwrap();
+        let db = Box::pin(Database::connect(options.max_connections(1).to_owned())).await.unwrap();
         Migrator::up(&db, None).await.unwrap();
         let plan = sql::rows(&db, &format!("EXPLAIN QUERY PLAN {IS_DUE}"), ["mail".into(), 1.into(), "mail".into()]).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|row| row.try_get_by_index(3).unwrap()).collect();
