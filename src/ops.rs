@@ -3,8 +3,9 @@
 use books::audit::{self, Act};
 use books::load::row::LoadError;
 use books::load::versions;
-use books::payouts::due::{self, Due};
+use books::payouts::due;
 use books::payouts::record;
+use books::release;
 use books::review::ReviewError;
 use books::users::{self, ADMIN, FINANCE, OPS, PersonError};
 use durable::operate::{self, Cancelled, OperateError};
@@ -215,7 +216,7 @@ pub async fn run(tx: &DatabaseTransaction, id: &RunId, act: RunAct, who: Actor<'
     Ok(status)
 }
 
-/// What a run of a payout is to pay that is due and has no payout yet.
+/// What a run of a payout is to pay that is due, not held, and has no payout yet.
 async fn due_of_run(tx: &DatabaseTransaction, id: &RunId) -> Result<Option<String>, OpsError> {
     let view = runs::show(tx, id).await.map_err(OperateError::from)?;
     if view.run.workflow != <PayoutRun as Workflow>::NAME || view.run.finished_at.is_some() {
@@ -225,7 +226,8 @@ async fn due_of_run(tx: &DatabaseTransaction, id: &RunId) -> Result<Option<Strin
     let Ok(input) = serde_json::from_value::<PayoutInput>(view.input) else { return Ok(None) };
     let Ok(period) = input.period.parse() else { return Ok(None) };
     let due = due::due(tx, &input.program, period).await?;
-    Ok(due.iter().find(|due| PayoutInput::of(due) == input).map(Due::reference))
+    let Some(due) = due.iter().find(|due| PayoutInput::of(due) == input) else { return Ok(None) };
+    Ok(release::held(tx, due.whose()).await?.is_none().then(|| due.reference()))
 }
 
 /// Pauses a schedule: its slots are recorded as missed until it is resumed.

@@ -3,6 +3,7 @@
 use books::connection::Books;
 use books::load::row::LoadError;
 use books::payouts::due;
+use books::release;
 use books::verify::{Invariant, Report, check_all};
 use durable::verify::VerifyError as EngineError;
 use program::calendar::Instant;
@@ -68,7 +69,7 @@ const ENDED: &str = "SELECT r.id, r.input FROM workflow_runs r WHERE r.workflow 
                      AND NOT EXISTS (SELECT 1 FROM workflow_runs o WHERE o.workflow = 'payout' AND o.input = r.input AND o.finished_at IS NULL) \
                      ORDER BY r.id";
 
-/// What is due and released has a payout, or somebody who sees to one.
+/// What is due and not held has a payout, or somebody who sees to one.
 async fn check_due(tx: &DatabaseTransaction, report: &mut Report) -> Result<(), VerifyError> {
     use sea_orm::ConnectionTrait as _;
     for row in tx.query_all_raw(Statement::from_string(tx.get_database_backend(), ENDED)).await? {
@@ -76,7 +77,9 @@ async fn check_due(tx: &DatabaseTransaction, report: &mut Report) -> Result<(), 
         let Ok(input) = serde_json::from_str::<PayoutInput>(&input) else { continue };
         let Ok(period) = input.period.parse() else { continue };
         let due = due::due(tx, &input.program, period).await?;
-        if let Some(due) = due.iter().find(|due| PayoutInput::of(due) == input) {
+        if let Some(due) = due.iter().find(|due| PayoutInput::of(due) == input)
+            && release::held(tx, due.whose()).await?.is_none()
+        {
             let keys = [("run", run.as_str()), ("settlement", &due.reference())];
             report.offend(Invariant::NoStall, &keys, "it is due, its run has ended without a payout, and no other sees to it: `settlement release`");
         }

@@ -24,6 +24,12 @@ pub struct Due {
 }
 
 impl Due {
+    /// Whose it is.
+    #[must_use]
+    pub fn whose(&self) -> Whose<'_> {
+        Whose { program: &self.program, partner: &self.partner, period: self.period }
+    }
+
     /// What a payout of it refers to.
     #[must_use]
     pub fn reference(&self) -> String {
