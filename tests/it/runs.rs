@@ -102,7 +102,11 @@ fn what_is_due_starts_with_the_act(app: &App) {
     unreleased(app);
     app.ok("settlement hold --program p --partner beta --period 2026-04 --reason dispute --by fin");
     let released = app.json("settlement release --program p --period 2026-04 --by fin --json");
-    assert_eq!((released["unchanged"].as_bool(), released["started"].as_array().map(Vec::len)), (Some(false), Some(2)), "what is held waits, visibly");
+    assert_eq!(
+        (released["unchanged"].as_bool(), released["started"].as_array().map(Vec::len)),
+        (Some(false), Some(2)),
+        "what is held waits, visibly"
+    );
     let again = app.json("settlement release --program p --period 2026-04 --by fin2 --json");
     assert_eq!((again["unchanged"].as_bool(), &again["started"]), (Some(true), &json!([])));
     app.refused("settlement release --program p --period 2026-05 --by op");
