@@ -113,6 +113,10 @@ async fn is_due(shared: &Shared, topic: &str, now: Instant) -> Result<bool, Outb
 }
 
 async fn send(shared: &Shared, message: Message) {
+    // What was taken and not begun is taken over at the next start: a stop has time for what is on its way.
+    if shared.stop.is_cancelled() {
+        return;
+    }
     passes(shared, &message, Point::Taken);
     let sent = shared.postman.send(&shared.books, &message, shared.now(), async || may_leave(shared, &message).await).await;
     passes(shared, &message, Point::BeforeResult);

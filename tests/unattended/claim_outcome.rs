@@ -105,7 +105,7 @@ fn assert_letters(world: &World, ends: &Ends, repeats: Repeats) {
     let strange: Vec<&&String> = once.iter().filter(|id| !ends.letters.to.contains_key(**id)).collect();
     assert!(lost.is_empty() && strange.is_empty(), "lost to {lost:?}, not expected: {strange:?}\n{}", subjects());
     if repeats == Repeats::None {
-        assert_eq!(once.len(), ids.len(), "no letter came twice");
+        assert_eq!(once.len(), ids.len(), "no letter came twice\n{}", subjects());
     }
     for (mail, id) in came.iter().zip(&ids) {
         assert_eq!(mail["to"], serde_json::json!([ends.letters.to[id]]), "{mail}");
