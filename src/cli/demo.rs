@@ -57,7 +57,7 @@ pub(crate) async fn run(at: &At, args: DemoArgs) -> Result<(), CliError> {
     }
     let options = Options { directory, partners, seed, all_statements, replace: force, serve };
     let bar = progress_bar();
-    let played = demo::play(&options, Progress::new(bar.clone())).await;
+    let played = Box::pin(demo::play(&options, Progress::new(bar.clone()))).await;
     bar.finish_and_clear();
     let Played { outcome, books, hosted } = played.map_err(|error| failed(&error))?;
     if at.json {

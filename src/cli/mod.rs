@@ -144,11 +144,11 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let now = crate::clock::now().map_err(CliError::Input)?;
     let at = At { database: cli.database.filter(|url| !url.is_empty()), config: cli.config, json: cli.json, now };
     match cli.command {
-        Command::Demo(args) => demo::run(&at, args).await?,
+        Command::Demo(args) => Box::pin(demo::run(&at, args)).await?,
         Command::Program(args) => program::run(&at, args).await?,
         Command::Import(args) => import::run(&at, args).await?,
         Command::Facts(args) => return facts::run(&at, args).await,
-        Command::Serve => serve::run(&at).await?,
+        Command::Serve => Box::pin(serve::run(&at)).await?,
         Command::Settle(args) => settle::run(&at, args).await?,
         Command::Settlement(args) => settlement::run(&at, args).await?,
         Command::Recertify(args) => recertify::run(&at, args).await?,
@@ -195,7 +195,8 @@ pub(crate) struct At {
 impl At {
     /// Opens the database.
     pub(crate) async fn books(&self) -> Result<books::connection::Books, CliError> {
-        open(&self.url()?).await
+        // A future of each command's is this large else.
+        Box::pin(open(&self.url()?)).await
     }
 
     /// The database's address: what the command names, else what the configuration says. It may hold a password.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::layers::Layers;
-use super::payouts;
+use super::payouts::{self, Account};
 use super::{ConfigErrors, Database, Files, Holds, Pain001, Statements, checked, environment, found, written};
 
 /// Reads what `read` asks for; of the files that hold a value, those of keys under `private` alone are opened.
@@ -62,6 +62,9 @@ impl Pain001 {
     /// # Errors
     /// As [`Database::load`], of `payouts.adapter` and `[payouts.pain001]`.
     pub fn load(file: Option<&Path>) -> Result<Option<Self>, ConfigErrors> {
-        part(file, None, payouts::account)
+        Ok(match part(file, None, payouts::account)? {
+            Account::Bank(account) => Some(account),
+            Account::None => None,
+        })
     }
 }

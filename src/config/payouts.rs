@@ -118,12 +118,20 @@ pub(super) fn holds(layers: &mut Layers) -> Option<Holds> {
     Some(Holds { max_per_payout, max_per_partner_per_day, max_per_day, destination_cooling_off: destination_cooling_off?, accounts_only })
 }
 
+/// What pays by files for the bank.
+pub(super) enum Account {
+    /// This does.
+    Bank(Pain001),
+    /// Nothing does: another adapter pays.
+    None,
+}
+
 /// The account that pays, if the adapter is the one of files for the bank.
-pub(super) fn account(layers: &mut Layers) -> Option<Option<Pain001>> {
+pub(super) fn account(layers: &mut Layers) -> Option<Account> {
     let account = AccountKeys::read(layers);
     match adapter_name(layers)? {
-        AdapterName::Pain001 => account.complete(layers).map(Some),
-        AdapterName::Manual | AdapterName::Webhook => Some(None),
+        AdapterName::Pain001 => account.complete(layers).map(Account::Bank),
+        AdapterName::Manual | AdapterName::Webhook => Some(Account::None),
     }
 }
 

@@ -198,8 +198,9 @@ pub async fn fail_and_unwind<T: Theatre>(theatre: &T) -> Result<Report, KitError
     let steps: Vec<String> = counting.steps().into_iter().filter(|step| !step.contains("/undo ")).collect();
     for step in &steps {
         let disturbance = format!("step {step} failed for good");
-        let world = theatre.fresh().await?;
-        let found = play::play_in(&world, &disturbance, Arc::new(probes::Failing::at(step)), &probes::Undying).await?;
+        let world = Box::pin(theatre.fresh()).await?;
+        let playing = play::play_in(&world, &disturbance, Arc::new(probes::Failing::at(step)), &probes::Undying);
+        let found = Box::pin(playing).await?;
         if !matches!(found.status, RunStatus::Failed | RunStatus::Done) {
             return Err(KitError::Stuck { disturbance, state: format!("{} {:?}", found.status, found.error) });
         }

@@ -48,8 +48,9 @@ impl Played {
 }
 
 pub(super) async fn play<T: Theatre>(theatre: &T, disturbance: &str, probe: Arc<dyn Probe>, mortal: &dyn Mortal) -> Result<Played, KitError> {
-    let world = theatre.fresh().await?;
-    play_in(&world, disturbance, probe, mortal).await
+    let world = Box::pin(theatre.fresh()).await?;
+    // The futures of a play are large.
+    Box::pin(play_in(&world, disturbance, probe, mortal)).await
 }
 
 pub(super) async fn play_in<W: World>(world: &W, disturbance: &str, probe: Arc<dyn Probe>, mortal: &dyn Mortal) -> Result<Played, KitError> {
